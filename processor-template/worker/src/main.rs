@@ -1,0 +1,2 @@
+//! Baton worker.
+fn main() {}
