@@ -1,1 +1,21 @@
-//! x
+//! Baton's manager: handlers, the scheduler, and the local server that runs both.
+//!
+//! `docs/ARCHITECTURE.md` shows how a request walks through these modules.
+
+pub mod app;
+mod clock;
+pub mod config;
+pub mod domain;
+pub mod egress;
+mod error;
+mod handlers;
+mod registry;
+mod reply;
+pub mod router;
+pub mod server;
+mod settle;
+pub mod store;
+pub mod tick;
+mod usage;
+mod view;
+mod wake;

@@ -1,1 +1,46 @@
-//! Baton.
+//! The test kit: real processes to start and to break, and stubs of everything that surrounds a
+//! manager.
+//!
+//! | part | what it stands for |
+//! | --- | --- |
+//! | [`Redis`] | a Redis server, or a cluster of three shards, private to one test |
+//! | [`Baton`] | one `baton serve` process, and a client of its HTTP interface |
+//! | [`Processor`] | a processor whose behaviour is a closure |
+//! | [`Receiver`] | a response URL that verifies and remembers what it gets |
+//! | [`Proxy`] | the network between manager and Redis, to be cut at a chosen command |
+//! | [`Ledger`] | what was submitted, to be compared with what was delivered |
+//!
+//! Everything is stopped when it is dropped, by process id. What fails here fails the test that
+//! called it, so the kit panics where other code returns an error.
+#![allow(clippy::panic, reason = "a broken test set-up ends the test")]
+#![allow(clippy::disallowed_methods, reason = "the kit is outside of the manager's layers")]
+
+mod baton;
+mod call;
+mod child;
+mod client;
+mod data_dir;
+mod gate;
+mod keyspace;
+mod ledger;
+mod processor;
+mod proxy;
+mod receiver;
+mod redis;
+mod server;
+mod wait;
+
+pub use baton::{Baton, BatonSpec};
+pub use call::Call;
+pub use child::{Child, binary, example};
+pub use client::{Answer, Client, Refusal, action, http_client};
+pub use data_dir::{DataDir, is_alive};
+pub use gate::Gate;
+pub use keyspace::Keyspace;
+pub use ledger::{Ledger, Verdict};
+pub use processor::{Arrival, Processor, ProcessorSpec};
+pub use proxy::{Command, Proxy};
+pub use receiver::{Delivery, Receiver};
+pub use redis::Redis;
+pub use server::{Reply, Request, Server};
+pub use wait::{PATIENCE, Patience, eventually, until};

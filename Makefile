@@ -1,0 +1,38 @@
+# Every target installs what it misses and needs no other command before it. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check bench
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+INSTALL := tests/checks/install.sh
+BUILD := cargo build --locked --workspace --bins --examples
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Send README.md through three processors and verify what comes back on the webhook
+	@$(INSTALL) build redis
+	$(BUILD)
+	$(TARGET)/debug/demo
+
+up: ## Start the manager and three processors in the background
+	@$(INSTALL) build redis
+	$(BUILD)
+	@BIN=$(TARGET)/debug tests/up.sh up
+
+down: ## Stop what `make up` started
+	@tests/up.sh down
+
+test: ## Run every test
+	@$(INSTALL) build redis
+	$(BUILD)
+	cargo test --locked --workspace
+
+check: ## Check format, lints, imports, sizes, scripts, docs, licences; warnings denied
+	@$(INSTALL) lint
+	@tests/checks/run.sh
+
+bench: ## Measure throughput and latency against the ceiling of this machine
+	@$(INSTALL) build redis
+	cargo build --locked --release -p manager-svc -p baton-tests --bins
+	$(TARGET)/release/bench

@@ -1,0 +1,102 @@
+//! What every handler and the tick share.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::domain::{ActionId, Nonce, Token};
+use crate::egress::Egress;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::usage::Sampler;
+use crate::wake::Wake;
+
+/// The state of one manager process; nothing in it outlives the process or is missed after it.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+/// What [`App`] shares.
+#[derive(Debug)]
+pub struct Inner {
+    /// The configuration.
+    pub config: Config,
+    /// Redis.
+    pub store: Store,
+    /// Outgoing calls.
+    pub egress: Egress,
+    /// What is known of the processors.
+    pub registry: Registry,
+    /// The way to this process's loop.
+    pub wake: Wake,
+    /// Calls that are under way.
+    pub calls: TaskTracker,
+    /// What this process uses.
+    pub usage: Sampler,
+    /// This process, `mgr_…`.
+    pub id: String,
+    /// Where processors report to: no slash at the end.
+    pub complete_url: String,
+}
+
+impl App {
+    /// Puts the parts together. `public_url` is where others reach this manager.
+    #[must_use]
+    pub fn new(config: Config, store: Store, egress: Egress, public_url: &str) -> Self {
+        Self(Arc::new(Inner {
+            config,
+            store,
+            egress,
+            registry: Registry::default(),
+            wake: Wake::default(),
+            calls: TaskTracker::new(),
+            usage: Sampler::default(),
+            id: format!("mgr_{}", Nonce::from_random(rand::random()).as_str()),
+            complete_url: format!("{}/complete", public_url.trim_end_matches('/')),
+        }))
+    }
+
+    /// A reference that does not keep the app alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
+    }
+}
+
+/// An [`App`] that does not keep it alive: for what the app itself holds.
+#[derive(Debug, Clone)]
+pub struct WeakApp(std::sync::Weak<Inner>);
+
+impl WeakApp {
+    /// The app, while somebody else keeps it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// A new action's id.
+#[must_use]
+pub fn new_action_id() -> ActionId {
+    ActionId::from_random(rand::random())
+}
+
+/// A new attempt's or delivery's token.
+#[must_use]
+pub fn new_token() -> Token {
+    Token::from_random(rand::random())
+}
+
+/// A new request's nonce.
+#[must_use]
+pub fn new_nonce() -> Nonce {
+    Nonce::from_random(rand::random())
+}

@@ -1,0 +1,59 @@
+//! Reading request bodies: every refusal names the field by its path.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ApiError, Kind};
+
+/// A request body whose content type is JSON, as it came.
+#[derive(Debug)]
+pub(crate) struct JsonBytes(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBytes {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let media = request.headers().get(header::CONTENT_TYPE);
+        let is_json = media.and_then(|media| media.to_str().ok()).is_some_and(|media| {
+            let kind = media.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("application/json")
+        });
+        if !is_json {
+            return Err(ApiError::new(Kind::UnsupportedMediaType)
+                .detail("Send the header `content-type: application/json`."));
+        }
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            // The limit is the layer's; what else fails here is the connection.
+            ApiError::new(Kind::BodyTooLarge).detail(rejection.body_text())
+        })
+    }
+}
+
+/// Reads one JSON value.
+///
+/// # Errors
+/// 400 when it is not JSON, 422 with the field's path when it is not what is expected.
+pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], prefix: &str) -> Result<T, ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() {
+            let path = if path == "." { String::new() } else { path };
+            let joint = if prefix.is_empty() || path.is_empty() || path.starts_with('[') {
+                ""
+            } else {
+                "."
+            };
+            ApiError::field(Kind::InvalidRequest, format!("{prefix}{joint}{path}"), inner.to_string())
+        } else {
+            ApiError::new(Kind::BadJson).detail(inner.to_string())
+        }
+    })?;
+    deserializer
+        .end()
+        .map_err(|error| ApiError::new(Kind::BadJson).detail(error.to_string()))?;
+    Ok(value)
+}

@@ -1,0 +1,88 @@
+//! `GET /meta`: the manager, its queues, its store and its processors.
+
+use axum::extract::State;
+use axum::response::Response;
+use baton_wire::manager::{ManagerMeta, ProcessorOut, ProcessorStatus as StatusOut, Queues, StoreMeta};
+use baton_wire::processor::Usage;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::reply;
+use crate::store::{Processor, ProcessorStatus, StoreInfo};
+
+/// Everything an operator asks first.
+pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiError> {
+    let processors = app.store.processors().await?;
+    let ids: Vec<_> = processors.iter().map(|p| p.id.clone()).collect();
+    let sizes = app.store.queue_sizes(&ids).await?;
+    let info = app.store.info().await?;
+    Ok(reply::ok(&ManagerMeta {
+        id: app.id.clone(),
+        name: "baton".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        usage: app.usage.sample(),
+        queues: Queues {
+            input: sizes.input,
+            pending: sizes.pending,
+            delayed: sizes.delayed,
+            output: sizes.output,
+            failed: sizes.failed,
+            live: sizes.live,
+            oldest_ms: sizes.oldest_ms,
+        },
+        store: store(&info),
+        processors: processors.into_iter().map(processor).collect(),
+    }))
+}
+
+fn processor(p: Processor) -> ProcessorOut {
+    ProcessorOut {
+        status: match p.status {
+            ProcessorStatus::Active => StatusOut::Active,
+            ProcessorStatus::Unhealthy => StatusOut::Unhealthy,
+            ProcessorStatus::Paused => StatusOut::Paused,
+            ProcessorStatus::Draining => StatusOut::Draining,
+        },
+        usage: p.usage.map(|(cpu_percent, memory_bytes)| Usage { cpu_percent, memory_bytes }),
+        last_ms: p.last_ms,
+        average_ms: p.sum_ms.checked_div(p.processed),
+        id: p.id,
+        name: p.name,
+        url: p.url,
+        processed: p.processed,
+        failed: p.failed,
+        in_flight: p.in_flight,
+        capacity: p.capacity,
+        connected_on: p.connected_on,
+        last_seen: p.last_seen,
+    }
+}
+
+fn store(info: &StoreInfo) -> StoreMeta {
+    StoreMeta {
+        kind: if info.cluster { "cluster" } else { "standalone" }.to_owned(),
+        version: info.version.clone(),
+        memory_bytes: info.memory_bytes,
+        memory_limit_bytes: info.memory_limit_bytes,
+        durability: durability(info),
+    }
+}
+
+/// Durability is stated, not assumed.
+fn durability(info: &StoreInfo) -> String {
+    let kept = match info.append_only.as_deref() {
+        Some("always") => "append-only file, synced at every write: a crash loses nothing that was accepted",
+        Some("everysec") => {
+            "append-only file, synced every second: a crash of the machine loses up to about a second; \
+             a failover to a replica loses what was not replicated yet"
+        }
+        Some(_) => "append-only file, synced when the system likes: a crash of the machine loses some seconds",
+        None => "no append-only file: a crash loses all since the last snapshot, or everything",
+    };
+    match info.eviction.as_deref() {
+        Some("noeviction") | None => kept.to_owned(),
+        Some(policy) => {
+            format!("{kept}; eviction policy is {policy}: set `noeviction`, so that full memory refuses and never drops")
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `POST /register` and `DELETE /processors/{id}`.
+
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use baton_wire::processor::{DrainOut, DrainStatus, RegisterIn, RegisterOut};
+use serde::Deserialize;
+
+use super::body::{self, JsonBytes};
+use crate::app::{App, new_nonce};
+use crate::domain::Target;
+use crate::error::{ApiError, Kind};
+use crate::reply;
+use crate::store::{Drained, Processor, ProcessorStatus, Registered, Registration};
+
+const DEFAULT_CAPACITY: u32 = 10;
+const MAX_CAPACITY: u32 = 10_000;
+const CALL_BACK: Duration = Duration::from_secs(5);
+
+/// Registers a processor, once it answered as the one it says it is.
+pub(crate) async fn register_processor(
+    State(app): State<App>,
+    JsonBytes(text): JsonBytes,
+) -> Result<Response, ApiError> {
+    let mut registration = parse(&app, &body::parse(&text, "")?)?;
+    let seen = app.store.processor(registration.id.as_str()).await?;
+    if let Some(first) = &seen {
+        require_free(&app, first, &registration.url).await?;
+    }
+    call_back(&app, &mut registration).await?;
+    registration.seen = seen.map(|record| (record.epoch, record.name));
+    let interval = app.config.health.interval_ms;
+    let registered = app.store.register(&registration, &new_nonce(), interval).await?;
+    let out = |epoch| RegisterOut {
+        id: registration.id.as_str().to_owned(),
+        epoch,
+        health_interval_ms: interval,
+    };
+    let response = match registered {
+        Registered::Added(epoch) => reply::created(&out(epoch)),
+        Registered::Renewed(epoch) => reply::ok(&out(epoch)),
+        Registered::Changed => {
+            return Err(ApiError::new(Kind::ProcessorIdTaken)
+                .detail("Another registration of this id came at the same moment: try again."));
+        }
+        Registered::IdIsName => return Err(conflict("id", "is the name of another processor")),
+        Registered::NameIsId => return Err(conflict("name", "is the id of another processor")),
+    };
+    app.registry.renew(&app.store).await?;
+    app.wake.nudge();
+    Ok(response)
+}
+
+fn parse(app: &App, input: &RegisterIn) -> Result<Registration, ApiError> {
+    let refuse = |path: &str, message: String| ApiError::field(Kind::InvalidRequest, path, message);
+    let capacity = input.capacity.unwrap_or(DEFAULT_CAPACITY);
+    if !(1..=MAX_CAPACITY).contains(&capacity) {
+        return Err(refuse("capacity", format!("must be 1 to {MAX_CAPACITY}")));
+    }
+    Ok(Registration {
+        id: Target::parse(&input.id).map_err(|error| refuse("id", error.to_string()))?,
+        name: Target::parse(&input.name).map_err(|error| refuse("name", error.to_string()))?,
+        url: app
+            .egress
+            .check_processor_url(&input.url)
+            .map_err(|error| refuse("url", error.to_string()))?,
+        capacity,
+        started_at: None,
+        usage: None,
+        seen: None,
+    })
+}
+
+/// An id moves to another URL only when its first place is silent, leaves, or is somebody else by now.
+async fn require_free(app: &App, first: &Processor, url: &str) -> Result<(), ApiError> {
+    if first.url == url || first.status == ProcessorStatus::Draining {
+        return Ok(());
+    }
+    match app.egress.fetch_meta(&first.url, CALL_BACK).await {
+        Ok(meta) if meta.id == first.id => Err(ApiError::new(Kind::ProcessorIdTaken).detail(format!(
+            "`{}` still answers at {}: stop it first, or register with an id of its own.",
+            first.id, first.url
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The processor must answer at its URL, as itself, and have a `/process`.
+async fn call_back(app: &App, registration: &mut Registration) -> Result<(), ApiError> {
+    let unreachable = |error: String| {
+        ApiError::field(Kind::ProcessorUnreachable, "url", error)
+            .detail("Start listening before registering, at a URL that the manager can reach.")
+    };
+    let meta = app
+        .egress
+        .fetch_meta(&registration.url, CALL_BACK)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    for (path, here, there) in [
+        ("id", registration.id.as_str(), &meta.id),
+        ("name", registration.name.as_str(), &meta.name),
+    ] {
+        if here != there {
+            let message = format!("`GET {}/meta` says `{there:.64}`", registration.url);
+            return Err(ApiError::field(Kind::ProcessorMismatch, path, message));
+        }
+    }
+    app.egress
+        .probe_process(&registration.url, CALL_BACK)
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    registration.started_at = meta.started_at;
+    registration.usage = meta.usage.map(|usage| (usage.cpu_percent, usage.memory_bytes));
+    Ok(())
+}
+
+fn conflict(path: &str, message: &str) -> ApiError {
+    ApiError::field(Kind::ProcessorNameConflict, path, message)
+        .detail("Jobs name either: choose another one.")
+}
+
+/// The query of `DELETE /processors/{id}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DrainQuery {
+    epoch: Option<u64>,
+}
+
+/// Stops new work for a processor; it is gone when its pending work is done.
+pub(crate) async fn drain_processor(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Result<Query<DrainQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(query) =
+        query.map_err(|error| ApiError::field(Kind::InvalidRequest, "query", error.body_text()))?;
+    let unknown = || ApiError::new(Kind::ProcessorNotFound).detail("`GET /meta` lists them all.");
+    let target = Target::parse(&id).map_err(|_| unknown())?;
+    let name = app.store.processor(target.as_str()).await?.map(|record| record.name);
+    let name = name.as_deref().unwrap_or(target.as_str());
+    let (status, in_flight) = match app.store.drain_named(&id, name, query.epoch).await? {
+        Drained::Draining(pending) => (DrainStatus::Draining, pending),
+        Drained::Gone => (DrainStatus::Gone, 0),
+        Drained::OlderEpoch(pending) => (DrainStatus::Unchanged, pending),
+        Drained::Unknown => return Err(unknown()),
+    };
+    app.registry.renew(&app.store).await?;
+    Ok(reply::ok(&DrainOut { id, status, in_flight }))
+}

@@ -1,0 +1,69 @@
+//! What this process knows of the processors: a copy that a tick renews, so that choosing candidates costs
+//! no round trip. The scripts check every candidate again.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use crate::store::{Candidate, Error, Processor, ProcessorStatus, Store};
+
+/// How many candidates a script is given; more cost more than they find.
+const CANDIDATES: usize = 4;
+/// How old the copy may be before a tick renews it.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The copy.
+#[derive(Debug, Default)]
+pub struct Registry {
+    known: RwLock<Option<(Instant, Arc<Vec<Processor>>)>>,
+}
+
+impl Registry {
+    /// The processors, as last read.
+    #[must_use]
+    pub fn processors(&self) -> Arc<Vec<Processor>> {
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.as_ref().map(|(_, processors)| Arc::clone(processors)).unwrap_or_default()
+    }
+
+    /// Whether the copy is too old to go by.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.as_ref().is_none_or(|(at, _)| at.elapsed() >= FRESH)
+    }
+
+    /// Reads the processors anew.
+    ///
+    /// # Errors
+    /// When the store is away; the old copy stays.
+    pub async fn renew(&self, store: &Store) -> Result<Arc<Vec<Processor>>, Error> {
+        let processors = Arc::new(store.processors().await?);
+        let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *known = Some((Instant::now(), Arc::clone(&processors)));
+        Ok(processors)
+    }
+
+    /// Whether a processor with this id or name is registered.
+    #[must_use]
+    pub fn serves(&self, target: &str) -> bool {
+        self.processors().iter().any(|p| p.id == target || p.name == target)
+    }
+
+    /// Processors that may take the target's next attempt: at most four, chosen at random when there are more.
+    #[must_use]
+    pub fn candidates(&self, target: &str) -> Vec<Candidate> {
+        let processors = self.processors();
+        let serving: Vec<&Processor> = processors
+            .iter()
+            .filter(|p| p.status == ProcessorStatus::Active && (p.id == target || p.name == target))
+            .collect();
+        let start = if serving.len() > 1 { rand::random_range(0..serving.len()) } else { 0 };
+        serving
+            .iter()
+            .cycle()
+            .skip(start)
+            .take(serving.len().min(CANDIDATES))
+            .map(|p| Candidate { id: p.id.clone(), name: p.name.clone() })
+            .collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! The one route table. The local server mounts all of it, a function one slice; layers are the same.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, Request};
+use axum::routing::{MethodRouter, delete, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+use crate::app::App;
+use crate::error::{self, ApiError, Kind};
+use crate::handlers::{action, complete, health, meta, processor};
+
+/// The largest body: above 100 small actions, below what API gateways let through (10 MB).
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// A request may take as long as the longest long poll, and some.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(29);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A group of endpoints: one function in the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slice {
+    /// Submitting and reading actions.
+    Action,
+    /// Reports of processors.
+    Complete,
+    /// Processors coming and going.
+    Register,
+    /// The manager about itself.
+    Meta,
+}
+
+impl Slice {
+    /// Every slice.
+    pub const ALL: [Self; 4] = [Self::Action, Self::Complete, Self::Register, Self::Meta];
+}
+
+type Route = (Slice, &'static str, fn() -> MethodRouter<App>);
+
+const ROUTES: &[Route] = &[
+    (Slice::Action, "/action", || post(action::submit_action)),
+    (Slice::Action, "/action/{id}", || get(action::get_action)),
+    (Slice::Complete, "/complete", || post(complete::complete_attempt)),
+    (Slice::Register, "/register", || post(processor::register_processor)),
+    (Slice::Register, "/processors/{id}", || delete(processor::drain_processor)),
+    (Slice::Meta, "/meta", || get(meta::get_meta)),
+    (Slice::Meta, "/healthz", || get(health::get_liveness)),
+    (Slice::Meta, "/readyz", || get(health::get_readiness)),
+];
+
+/// All routes.
+pub fn whole(app: App) -> Router {
+    mount(app, |_| true)
+}
+
+/// The routes of one function.
+pub fn slice(app: App, slice: Slice) -> Router {
+    mount(app, move |of| of == slice)
+}
+
+fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
+    ROUTES
+        .iter()
+        .filter(|(slice, ..)| wanted(*slice))
+        .fold(Router::new(), |router, (_, path, method)| router.route(path, method()))
+        .fallback(async || ApiError::new(Kind::RouteNotFound))
+        .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn(bound_time))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(app)
+}
+
+async fn bound_time(
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Result<axum::response::Response, ApiError> {
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
+        .await
+        .map_err(|_| ApiError::new(Kind::RequestTimeout))
+}
+
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
+    tracing::info_span!("request", request_id = id, method = %request.method(), path = request.uri().path())
+}

@@ -1,0 +1,149 @@
+//! Claims: attempts of queued actions, and hand-over.
+
+use bytes::Bytes;
+use deadpool_redis::redis::{Cmd, Pipeline, Value};
+
+use super::script::{self, Args};
+use super::{Error, Store, codec, keys, reply};
+use crate::domain::{Action, ActionId, Token, TokenHash};
+
+/// A processor that might take the next step at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The wish to claim what becomes ready, in the same script.
+#[derive(Debug, Clone)]
+pub struct HandOver {
+    /// At most four; more cost more than they find.
+    pub candidates: Vec<Candidate>,
+    /// The new attempt's (or delivery's) token.
+    pub token: TokenHash,
+}
+
+/// Where a claimed attempt goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The processor's id.
+    pub processor: String,
+    /// Its URL at the time of the claim.
+    pub url: String,
+}
+
+/// What to claim for one processor.
+#[derive(Debug)]
+pub struct ClaimAsk {
+    /// The processor.
+    pub processor: Candidate,
+    /// Actions at the head of its queues, in the order to claim them, each with a new token.
+    pub actions: Vec<(ActionId, Token)>,
+}
+
+/// A claimed attempt with all that its dispatch needs.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The action, as claimed.
+    pub action: Action,
+    /// Where it goes.
+    pub assignment: Assignment,
+    /// Its token.
+    pub token: Token,
+    /// The step's input.
+    pub data: Bytes,
+}
+
+impl HandOver {
+    /// The keys of the candidates, four each.
+    pub(super) fn keys(&self) -> impl Iterator<Item = String> {
+        self.candidates.iter().flat_map(|candidate| {
+            [
+                keys::processor(&candidate.id),
+                keys::pending(&candidate.id),
+                keys::input(&candidate.id),
+                keys::input(&candidate.name),
+            ]
+        })
+    }
+}
+
+/// Reads `{candidate, id, url, epoch, boot}`, or `{0}`.
+pub(super) fn assignment(value: &Value) -> Result<Option<Assignment>, Error> {
+    let items = reply::list(value)?;
+    if reply::integer(reply::at(items, 0)?)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(Assignment {
+        processor: reply::text(reply::at(items, 1)?)?.to_owned(),
+        url: reply::text(reply::at(items, 2)?)?.to_owned(),
+    }))
+}
+
+impl Store {
+    /// Claims queued actions for several processors: one round trip for the claims, one for their payloads.
+    ///
+    /// # Errors
+    /// When the store is away: then leases bring back what was claimed.
+    pub async fn claim_attempts(&self, asks: Vec<ClaimAsk>) -> Result<Vec<Claimed>, Error> {
+        let mut pipeline = Pipeline::with_capacity(asks.len());
+        for ask in &asks {
+            pipeline.add_command(claim_command(ask));
+        }
+        let answers = self.all(&pipeline).await?;
+        let mut claims = Vec::new();
+        for (ask, answer) in asks.into_iter().zip(answers) {
+            let items = reply::list(&answer)?;
+            let url = reply::text(reply::at(items, 1)?)?;
+            for ((id, token), record) in ask.actions.into_iter().zip(&items[3..]) {
+                let fields = reply::fields(record)?;
+                if !fields.is_empty() {
+                    let action = codec::decode(&id, &fields)?;
+                    let processor = ask.processor.id.clone();
+                    claims.push((action, Assignment { processor, url: url.to_owned() }, token));
+                }
+            }
+        }
+        let keys: Vec<_> = claims.iter().map(|(a, ..)| keys::data(&a.id, &a.data)).collect();
+        let payloads = self.payloads(&keys).await?;
+        Ok(claims
+            .into_iter()
+            .zip(payloads)
+            // A claim whose payload is gone waits for its lease, and for the reconciler to say so.
+            .filter_map(|((action, assignment, token), data)| {
+                Some(Claimed { action, assignment, token, data: data? })
+            })
+            .collect())
+    }
+
+    /// Reads payloads, all in one round trip.
+    pub(super) async fn payloads(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut cmd = Cmd::new();
+        cmd.arg("MGET").arg(keys);
+        match self.one(cmd).await? {
+            Value::Array(items) => items.into_iter().map(reply::payload).collect(),
+            _ => Err(Error::Answer("a list of payloads was expected")),
+        }
+    }
+}
+
+fn claim_command(ask: &ClaimAsk) -> Cmd {
+    let Candidate { id, name } = &ask.processor;
+    let mut keys = vec![
+        keys::processor(id),
+        keys::pending(id),
+        keys::input(id),
+        keys::input(name),
+        keys::TARGETS.to_owned(),
+    ];
+    keys.extend(ask.actions.iter().map(|(action, _)| keys::action(action)));
+    let cmd = script::CLAIM_ATTEMPTS.call(&keys).with(id).with(name);
+    ask.actions.iter().fold(cmd, |cmd, (action, token)| {
+        cmd.with(action.as_str()).with(token.hash().as_str())
+    })
+}

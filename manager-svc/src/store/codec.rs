@@ -1,0 +1,268 @@
+//! The stored form of an action: a HASH.
+//!
+//! Fixed: `jobs` (JSON), `url`, `host`, `labels` (JSON), `traceparent`, `idempotency`, `created`.
+//! Where it is: `v` (version), `status`, `run`, `step`, `target`, `timeout`, `max`, `seq`, `data` (nonce of
+//! the current payload), `tries` (counted attempts of the step), `dispatches` (claims of the run),
+//! `ready`, `deadline`, `ended`, `error` (JSON).
+//! The attempt: `token` (hash; empty when none runs), `processor`, `epoch`, `boot`, `claimed`, `lease`.
+//! Settled: `s:<step>` (`token nonce answer`), `lapsed` (the same, of a lease or deadline that ended),
+//! `handed` (the candidate that a submit claimed), `a:<dispatch>` (one tab-separated line per settled attempt).
+//! The delivery: `delivery`, `d_token`, `d_tries`, `d_due`, `d_error`, `d_settled`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::action::{DeliveryStatus, Running, Status};
+use crate::domain::{
+    Action, ActionId, Attempt, Delivery, Failure, Job, Jobs, Nonce, Receiver, Target, TokenHash,
+};
+
+/// A record that does not read back.
+#[derive(Debug, thiserror::Error)]
+#[error("the record of {id} is damaged: {what}")]
+pub struct CodecError {
+    id: String,
+    what: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredJob {
+    target: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    params: Option<Box<RawValue>>,
+    timeout_ms: u64,
+    max_attempts: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFailure {
+    code: String,
+    message: String,
+}
+
+/// The jobs as the record keeps them.
+pub(super) fn encode_jobs(jobs: &Jobs) -> String {
+    let stored: Vec<_> = jobs
+        .iter()
+        .map(|job| StoredJob {
+            target: job.target.as_str().to_owned(),
+            params: job.params.clone(),
+            timeout_ms: job.timeout_ms,
+            max_attempts: job.max_attempts,
+        })
+        .collect();
+    json(&stored)
+}
+
+/// Labels as the record keeps them.
+pub(super) fn encode_labels(labels: &BTreeMap<String, String>) -> String {
+    json(labels)
+}
+
+/// A failure as the record and its timeline keep it: JSON, so without tabs or line ends.
+pub(super) fn encode_failure(failure: &Failure) -> String {
+    json(&StoredFailure { code: failure.code.clone(), message: failure.message.clone() })
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    // Strings, numbers and raw JSON: nothing in here can fail to serialize.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Reads a record from its fields and values.
+pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, CodecError> {
+    let damaged = |what: &str| CodecError { id: id.as_str().to_owned(), what: what.to_owned() };
+    let jobs = fields
+        .iter()
+        .find(|(name, _)| *name == "jobs")
+        .and_then(|(_, value)| decode_jobs(value))
+        .ok_or_else(|| damaged("jobs"))?;
+    let mut action = Action {
+        id: id.clone(),
+        version: 0,
+        status: Status::Queued,
+        run: 1,
+        step: 0,
+        jobs,
+        data: Nonce::from_stored(String::new()),
+        tries: 0,
+        attempt: None,
+        created_at: 0,
+        ready_at: 0,
+        expires_at: 0,
+        ended_at: None,
+        error: None,
+        receiver: None,
+        labels: BTreeMap::new(),
+        traceparent: None,
+        idempotency: None,
+        delivery: Delivery::default(),
+        attempts: Vec::new(),
+        settled: Vec::new(),
+    };
+    let mut running = Running {
+        token: TokenHash::from_stored(String::new()),
+        processor: String::new(),
+        claimed_at: 0,
+    };
+    let mut receiver = Receiver { url: String::new(), host: String::new() };
+    let mut attempts: Vec<(u64, Attempt)> = Vec::new();
+    for &(name, value) in fields {
+        let whole = || value.parse::<u64>().map_err(|_| damaged(name));
+        let small = || value.parse::<u32>().map_err(|_| damaged(name));
+        match name {
+            "v" => action.version = whole()?,
+            "status" => action.status = status(value).ok_or_else(|| damaged(name))?,
+            "run" => action.run = small()?,
+            "step" => action.step = small()?,
+            "data" => action.data = Nonce::from_stored(value.to_owned()),
+            "tries" => action.tries = small()?,
+            "created" => action.created_at = whole()?,
+            "ready" => action.ready_at = whole()?,
+            "deadline" => action.expires_at = whole()?,
+            "ended" => action.ended_at = Some(whole()?),
+            "error" => action.error = decode_failure(value),
+            "labels" => {
+                action.labels = serde_json::from_str(value).map_err(|_| damaged(name))?;
+            }
+            "url" => value.clone_into(&mut receiver.url),
+            "host" => value.clone_into(&mut receiver.host),
+            "traceparent" => action.traceparent = Some(value.to_owned()),
+            "idempotency" => action.idempotency = Some(value.to_owned()),
+            "token" => running.token = TokenHash::from_stored(value.to_owned()),
+            "processor" => value.clone_into(&mut running.processor),
+            "claimed" => running.claimed_at = whole()?,
+            "delivery" => {
+                action.delivery.status = delivery(value).ok_or_else(|| damaged(name))?;
+            }
+            "d_tries" => action.delivery.tries = small()?,
+            "d_due" => action.delivery.due_at = Some(whole()?),
+            "d_error" => action.delivery.error = Some(value.to_owned()).filter(|v| !v.is_empty()),
+            _ => match name.split_once(':') {
+                Some(("a", number)) => {
+                    let number = number.parse().map_err(|_| damaged(name))?;
+                    attempts.push((number, attempt(value).ok_or_else(|| damaged(name))?));
+                }
+                Some(("s", step)) => {
+                    let step = step.parse().map_err(|_| damaged(name))?;
+                    let token = value.split(' ').next().unwrap_or_default().to_owned();
+                    action.settled.push((step, TokenHash::from_stored(token)));
+                }
+                // What only scripts read.
+                _ => {}
+            },
+        }
+    }
+    if !running.token.as_str().is_empty() {
+        action.attempt = Some(running);
+    }
+    if !receiver.url.is_empty() {
+        action.receiver = Some(receiver);
+    }
+    attempts.sort_by_key(|(number, _)| *number);
+    action.attempts = attempts.into_iter().map(|(_, attempt)| attempt).collect();
+    Ok(action)
+}
+
+fn decode_jobs(text: &str) -> Option<Jobs> {
+    let stored: Vec<StoredJob> = serde_json::from_str(text).ok()?;
+    let jobs = stored
+        .into_iter()
+        .map(|job| {
+            Some(Job {
+                target: Target::parse(&job.target).ok()?,
+                params: job.params,
+                timeout_ms: job.timeout_ms,
+                max_attempts: job.max_attempts,
+            })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    Jobs::new(jobs)
+}
+
+fn decode_failure(text: &str) -> Option<Failure> {
+    let stored: StoredFailure = serde_json::from_str(text).ok()?;
+    Some(Failure { code: stored.code, message: stored.message })
+}
+
+fn attempt(line: &str) -> Option<Attempt> {
+    let mut parts = line.split('\t');
+    let step = parts.next()?.parse().ok()?;
+    let processor = parts.next()?.to_owned();
+    let claimed_at = parts.next()?.parse().ok()?;
+    let ended_at = parts.next()?.parse().ok()?;
+    let failure = match parts.next()? {
+        "succeeded" => None,
+        _ => Some(decode_failure(parts.next()?)?),
+    };
+    Some(Attempt { step, processor, claimed_at, ended_at, failure })
+}
+
+fn status(text: &str) -> Option<Status> {
+    Some(match text {
+        "queued" => Status::Queued,
+        "running" => Status::Running,
+        "succeeded" => Status::Succeeded,
+        "partial" => Status::Partial,
+        "failed" => Status::Failed,
+        "cancelled" => Status::Cancelled,
+        _ => return None,
+    })
+}
+
+fn delivery(text: &str) -> Option<DeliveryStatus> {
+    Some(match text {
+        "none" => DeliveryStatus::None,
+        "pending" => DeliveryStatus::Pending,
+        "delivered" => DeliveryStatus::Delivered,
+        "exhausted" => DeliveryStatus::Exhausted,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let id = ActionId::from_random(1);
+        let failure = encode_failure(&Failure::new("boom", "a\ttab and a\nline"));
+        let line = format!("0\tcount-1\t5\t9\tfailed\t{failure}");
+        let jobs = r#"[{"target":"count","params":{"n":[1, 2]},"timeout_ms":100,"max_attempts":2}]"#;
+        let action = decode(
+            &id,
+            &[
+                ("jobs", jobs),
+                ("status", "running"),
+                ("token", "h"),
+                ("processor", "count-2"),
+                ("claimed", "12"),
+                ("a:10", "0\tcount-3\t10\t11\tsucceeded\t"),
+                ("a:1", &line),
+                ("s:0", "other n 9 0"),
+                ("labels", r#"{"a":"b"}"#),
+            ],
+        )
+        .unwrap();
+        assert_eq!(encode_jobs(&action.jobs), jobs);
+        assert_eq!(action.attempts[0].failure, Some(Failure::new("boom", "a\ttab and a\nline")));
+        assert_eq!(action.attempts[1].failure, None);
+        assert_eq!(action.step_of(&TokenHash::from_stored("h".into())), Some(0));
+        assert_eq!(action.step_of(&TokenHash::from_stored("other".into())), Some(0));
+        assert_eq!(action.step_of(&TokenHash::from_stored("n".into())), None);
+    }
+
+    #[test]
+    fn a_damaged_record_names_its_action_and_field() {
+        let id = ActionId::from_random(1);
+        let jobs = ("jobs", r#"[{"target":"a","timeout_ms":1,"max_attempts":1}]"#);
+        for bad in [("jobs", "[]"), ("status", "flying"), ("v", "x"), ("a:1", "0\tp")] {
+            let fields = if bad.0 == "jobs" { vec![bad] } else { vec![jobs, bad] };
+            let error = decode(&id, &fields).unwrap_err().to_string();
+            assert!(error.contains(id.as_str()) && error.contains(bad.0), "{error}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Every key, in one place. All carry one hash tag, so that they live in one slot and a script may
+//! touch any of them; an action's id begins with the same partition. `docs/redis.md` shows them at work.
+
+use crate::domain::{ActionId, Nonce};
+
+/// STRING, the last sequence number: `INCR` by whatever makes an action ready. No TTL.
+pub(super) const SEQ: &str = "{p0}:seq";
+/// STRING, the last epoch: `INCR` by `register_processor`. No TTL.
+pub(super) const EPOCHS: &str = "{p0}:epochs";
+/// ZSET, actions without outcome by deadline (ms). Written by `submit_actions`, `finish_action`, `fail_action`.
+pub(super) const LIVE: &str = "{p0}:live";
+/// ZSET, actions that wait for a delay or a backoff, by the time they are ready (ms).
+/// Written by `submit_actions`, `retry_attempt`, `promote_delayed`, `fail_action`.
+pub(super) const DELAYED: &str = "{p0}:delayed";
+/// SET, the targets whose input queue is not empty. Written by whatever fills or empties one.
+pub(super) const TARGETS: &str = "{p0}:targets";
+/// ZSET, the hosts whose output queue is not empty, by when each may next be tried (ms).
+/// Written by `finish_action`, `fail_action`, `settle_delivery`.
+pub(super) const RECEIVERS: &str = "{p0}:receivers";
+/// ZSET, actions with an outcome other than failed, by the time it was reached (ms).
+/// Written by `finish_action`; trimmed by age.
+pub(super) const DONE: &str = "{p0}:done";
+/// ZSET, failed actions by the time they failed (ms). Written by `fail_action`; trimmed by age.
+pub(super) const FAILED: &str = "{p0}:failed";
+/// ZSET, processor ids by when their next health check is due (ms).
+/// Written by `register_processor`, `claim_check`, `drain_processor`.
+pub(super) const PROCESSORS: &str = "{p0}:processors";
+/// ZSET, ids and names that were ever registered, by when they were last seen (ms): what a job may name.
+/// Written by `register_processor`, `record_check`; trimmed by age.
+pub(super) const KNOWN: &str = "{p0}:known";
+/// Never exists: fills a place in KEYS that a call does not use.
+pub(super) const NONE: &str = "{p0}:none";
+
+/// HASH, the action's record (`codec.rs` lists its fields). TTL only once the action has ended.
+pub(super) fn action(id: &ActionId) -> String {
+    of("action", id.as_str())
+}
+
+/// STRING, one payload as raw JSON, under a name that is written once. TTL until a transition makes it
+/// the action's current data, and again once the action has ended.
+pub(super) fn data(id: &ActionId, nonce: &Nonce) -> String {
+    let (id, nonce) = (id.as_str(), nonce.as_str());
+    let mut key = String::with_capacity(11 + id.len() + nonce.len());
+    key.push_str("{p0}:data:");
+    key.push_str(id);
+    key.push(':');
+    key.push_str(nonce);
+    key
+}
+
+/// ZSET, actions ready for a target by sequence number: first in, first out.
+/// Written by `submit_actions`, `advance_action`, `promote_delayed`, `claim_attempts`, `fail_action`.
+pub(super) fn input(target: &str) -> String {
+    of("input", target)
+}
+
+/// ZSET, actions dispatched to a processor, by the end of their lease (ms). Its size is the in-flight count.
+/// Written by `submit_actions`, `claim_attempts`, `advance_action`, `renew_lease` and what settles an attempt.
+pub(super) fn pending(processor: &str) -> String {
+    of("pending", processor)
+}
+
+/// ZSET, outcomes for a host (name and port), by due time or end of the send's lease (ms).
+/// Written by `finish_action`, `fail_action`, `claim_deliveries`, `settle_delivery`.
+pub(super) fn output(host: &str) -> String {
+    of("output", host)
+}
+
+/// HASH, a processor's record (`processors.rs` lists its fields). No TTL.
+/// Written by `register_processor`, `drain_processor`, `record_check`, `claim_check` and what settles an attempt.
+pub(super) fn processor(id: &str) -> String {
+    of("processor", id)
+}
+
+/// SET, the ids of the processors that share a name. Written by `register_processor`, `drain_processor`.
+pub(super) fn name(name: &str) -> String {
+    of("name", name)
+}
+
+/// HASH, what an idempotency key stands for: `hash` of the body, `ids` of the actions, `open` ones among them.
+/// TTL 24 h once the last of them ended. Written by `submit_actions` and what ends an action.
+pub(super) fn idempotency(key_hash: &str) -> String {
+    of("idempotency", key_hash)
+}
+
+fn of(kind: &str, name: &str) -> String {
+    let mut key = String::with_capacity(6 + kind.len() + name.len());
+    key.push_str("{p0}:");
+    key.push_str(kind);
+    key.push(':');
+    key.push_str(name);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_documented() {
+        let id = ActionId::from_random(1);
+        let nonce = Nonce::from_random(2);
+        assert_eq!(action(&id), "{p0}:action:act_p0_00000000000000000000000001");
+        assert_eq!(
+            data(&id, &nonce),
+            "{p0}:data:act_p0_00000000000000000000000001:00000000000000000002"
+        );
+        assert_eq!(input("resize"), "{p0}:input:resize");
+        assert_eq!(pending("resize-1"), "{p0}:pending:resize-1");
+        assert_eq!(output("example.com:443"), "{p0}:output:example.com:443");
+        assert_eq!(processor("resize-1"), "{p0}:processor:resize-1");
+        assert_eq!(name("resize"), "{p0}:name:resize");
+        assert_eq!(idempotency("h"), "{p0}:idempotency:h");
+    }
+}

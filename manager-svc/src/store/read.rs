@@ -1,0 +1,175 @@
+//! Reading records, queue sizes, and what the server says of itself.
+
+use bytes::Bytes;
+use deadpool_redis::redis::{Cmd, InfoDict, Pipeline, Value};
+
+use super::{Error, Store, codec, keys, reply};
+use crate::domain::{Action, ActionId, Nonce};
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueSizes {
+    /// In all input queues.
+    pub input: u64,
+    /// In all pending sets.
+    pub pending: u64,
+    /// Waiting for a delay or a backoff.
+    pub delayed: u64,
+    /// In all output queues.
+    pub output: u64,
+    /// Failed and kept.
+    pub failed: u64,
+    /// Without outcome.
+    pub live: u64,
+    /// How long the oldest ready action has been ready, in milliseconds.
+    pub oldest_ms: Option<u64>,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// Whether it is a cluster.
+    pub cluster: bool,
+    /// Its version, with its name.
+    pub version: String,
+    /// Memory in use, in bytes.
+    pub memory_bytes: u64,
+    /// Its memory limit in bytes, if it has one.
+    pub memory_limit_bytes: Option<u64>,
+    /// Whether every write goes to an append-only file, and how often that is synced.
+    pub append_only: Option<String>,
+    /// What it does when memory is full.
+    pub eviction: Option<String>,
+}
+
+impl Store {
+    /// An action's record.
+    ///
+    /// # Errors
+    /// When the store is away, or the record is damaged.
+    pub async fn action(&self, id: &ActionId) -> Result<Option<Action>, Error> {
+        Ok(self.actions(std::slice::from_ref(id)).await?.pop().flatten())
+    }
+
+    /// Several records, in one round trip.
+    ///
+    /// # Errors
+    /// When the store is away, or a record is damaged.
+    pub async fn actions(&self, ids: &[ActionId]) -> Result<Vec<Option<Action>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(ids.len());
+        for id in ids {
+            pipeline.cmd("HGETALL").arg(keys::action(id));
+        }
+        let answers = self.all(&pipeline).await?;
+        ids.iter()
+            .zip(&answers)
+            .map(|(id, answer)| {
+                let fields = reply::fields(answer)?;
+                if fields.is_empty() {
+                    return Ok(None);
+                }
+                Ok(Some(codec::decode(id, &fields)?))
+            })
+            .collect()
+    }
+
+    /// A payload.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn payload(&self, id: &ActionId, nonce: &Nonce) -> Result<Option<Bytes>, Error> {
+        let mut cmd = Cmd::new();
+        cmd.arg("GET").arg(keys::data(id, nonce));
+        reply::payload(self.one(cmd).await?)
+    }
+
+    /// Queue sizes, given the ids of the processors: two or three round trips.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn queue_sizes(&self, processors: &[String]) -> Result<QueueSizes, Error> {
+        let look = self.look().await?;
+        let mut pipeline = Pipeline::new();
+        for key in [keys::DELAYED, keys::LIVE, keys::FAILED] {
+            pipeline.cmd("ZCARD").arg(key);
+        }
+        let pending = processors.iter().map(|id| keys::pending(id));
+        let input = look.targets.iter().map(|target| keys::input(target));
+        let output = look.receivers.iter().map(|(_, host)| keys::output(host));
+        let groups = [pending.collect::<Vec<_>>(), input.collect(), output.collect()];
+        for key in groups.iter().flatten() {
+            pipeline.cmd("ZCARD").arg(key);
+        }
+        for key in &groups[1] {
+            pipeline.cmd("ZRANGE").arg(key).arg(0).arg(0);
+        }
+        let answers = self.all(&pipeline).await?;
+        let mut sizes = answers.iter().map(reply::number);
+        let mut take = |count: usize| sizes.by_ref().take(count).sum::<Result<u64, _>>();
+        let (delayed, live, failed) = (take(1)?, take(1)?, take(1)?);
+        let (pending, input, output) =
+            (take(groups[0].len())?, take(groups[1].len())?, take(groups[2].len())?);
+        let mut oldest = Vec::new();
+        for head in &answers[answers.len() - groups[1].len()..] {
+            for id in reply::list(head)? {
+                oldest.extend(ActionId::parse(reply::text(id)?).ok());
+            }
+        }
+        let records = if oldest.is_empty() { Vec::new() } else { self.actions(&oldest).await? };
+        let oldest_ms = records
+            .iter()
+            .flatten()
+            .map(|action| look.now.saturating_sub(action.ready_at))
+            .max();
+        Ok(QueueSizes { input, pending, delayed, output, failed, live, oldest_ms })
+    }
+
+    /// What the server says of itself. A managed store refuses `CONFIG`; then its tier speaks.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn info(&self) -> Result<StoreInfo, Error> {
+        let answer = self.ask(&["INFO"]).await?;
+        let info: InfoDict = deadpool_redis::redis::from_redis_value(answer)
+            .map_err(|_| Error::Answer("INFO was expected"))?;
+        let (name, version) = match info.get::<String>("valkey_version") {
+            Some(version) => ("Valkey", version),
+            None => ("Redis", info.get::<String>("redis_version").unwrap_or_default()),
+        };
+        Ok(StoreInfo {
+            cluster: self.cluster,
+            version: format!("{name} {version}"),
+            memory_bytes: info.get("used_memory").unwrap_or_default(),
+            memory_limit_bytes: info.get("maxmemory").filter(|limit| *limit > 0),
+            append_only: match info.get::<i32>("aof_enabled") {
+                Some(1) => {
+                    Some(self.setting("appendfsync").await.unwrap_or_else(|| "unknown".into()))
+                }
+                _ => None,
+            },
+            eviction: info.get("maxmemory_policy"),
+        })
+    }
+
+    /// A setting of the server, where it answers `CONFIG`.
+    async fn setting(&self, name: &str) -> Option<String> {
+        match self.ask(&["CONFIG", "GET", name]).await.ok()? {
+            Value::Array(items) => items.get(1).and_then(|v| reply::text(v).ok()).map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// Forgets ended actions that are older than the retention, in the indexes: their records and payloads
+    /// have a TTL of their own.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn forget_ended(&self, before: u64, known_before: u64) -> Result<(), Error> {
+        let mut pipeline = Pipeline::with_capacity(3);
+        for (key, limit) in [(keys::DONE, before), (keys::FAILED, before), (keys::KNOWN, known_before)] {
+            pipeline.cmd("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(format!("({limit}"));
+        }
+        self.all(&pipeline).await?.into_iter().map(reply::checked).collect::<Result<Vec<_>, _>>()?;
+        Ok(())
+    }
+}

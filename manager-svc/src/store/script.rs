@@ -1,0 +1,72 @@
+//! The scripts: one file each, what they share in `scripts/lib`, prepended at compile time.
+
+use std::sync::LazyLock;
+
+use deadpool_redis::redis::{Cmd, Script as RedisScript, ToRedisArgs};
+
+/// A script and the hash by which it is called.
+pub(super) struct Script {
+    pub(super) source: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! scripts {
+    ($($name:ident = [$($lib:literal),*] $file:literal;)*) => {
+        $(pub(super) static $name: Script = Script {
+            source: concat!($(include_str!(concat!("scripts/lib/", $lib, ".lua")),)*
+                include_str!(concat!("scripts/", $file, ".lua"))),
+            hash: LazyLock::new(|| RedisScript::new($name.source).get_hash().to_owned()),
+        };)*
+        /// Every script, to be loaded before the first call.
+        pub(super) static ALL: &[(&str, &Script)] = &[$(($file, &$name)),*];
+    };
+}
+
+scripts! {
+    ADVANCE_ACTION = ["clock", "choose", "fence", "queue"] "advance_action";
+    CLAIM_ATTEMPTS = ["clock", "choose"] "claim_attempts";
+    CLAIM_CHECK = ["clock"] "claim_check";
+    CLAIM_DELIVERIES = ["clock"] "claim_deliveries";
+    DRAIN_PROCESSOR = [] "drain_processor";
+    FAIL_ACTION = ["clock", "choose", "fence", "outcome"] "fail_action";
+    FINISH_ACTION = ["clock", "choose", "fence", "outcome"] "finish_action";
+    PROMOTE_DELAYED = ["clock"] "promote_delayed";
+    READ_CLOCK = ["clock"] "read_clock";
+    RECORD_CHECK = ["clock"] "record_check";
+    REGISTER_PROCESSOR = ["clock"] "register_processor";
+    RENEW_LEASE = ["clock", "fence"] "renew_lease";
+    RETRY_ATTEMPT = ["clock", "fence"] "retry_attempt";
+    SETTLE_DELIVERY = ["clock", "outcome"] "settle_delivery";
+    SUBMIT_ACTIONS = ["clock", "choose", "queue"] "submit_actions";
+}
+
+impl Script {
+    /// A call with its keys; arguments follow.
+    pub(super) fn call<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
+        let mut cmd = Cmd::new();
+        cmd.arg("EVALSHA").arg(self.hash.as_str()).arg(keys.len());
+        for key in keys {
+            cmd.arg(key.as_ref());
+        }
+        cmd
+    }
+
+    /// The command that loads it.
+    pub(super) fn load(&self) -> Cmd {
+        let mut cmd = Cmd::new();
+        cmd.arg("SCRIPT").arg("LOAD").arg(self.source);
+        cmd
+    }
+}
+
+/// Appends arguments in order.
+pub(super) trait Args {
+    fn with<A: ToRedisArgs>(self, argument: A) -> Self;
+}
+
+impl Args for Cmd {
+    fn with<A: ToRedisArgs>(mut self, argument: A) -> Self {
+        self.arg(argument);
+        self
+    }
+}

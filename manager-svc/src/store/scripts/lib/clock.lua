@@ -1,0 +1,5 @@
+-- The one clock of every transition: the server's, in milliseconds.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end

@@ -1,0 +1,44 @@
+-- Whether a transition may settle the attempt. `r` holds the record's step, token, status and the
+-- settlement of the step as `token nonce answer`.
+-- Returns 'current'; 'again' and the first answer (same token, same nonce); 'duplicate' (same token,
+-- another nonce); 'stale' (any other token); 'unknown' (no record).
+local function fence(step, token, nonce, r)
+  if not r[1] then
+    return 'unknown'
+  end
+  if r[4] then
+    local settled, by, answer = string.match(r[4], '^(%S+) (%S+) (.*)$')
+    if settled == token then
+      if by == nonce then
+        return 'again', answer
+      end
+      return 'duplicate'
+    end
+  end
+  if r[1] == step and r[2] == token and r[3] == 'running' then
+    return 'current'
+  end
+  return 'stale'
+end
+
+-- The small integers by which a refusal travels.
+local REFUSED = {unknown = -1, stale = -2, duplicate = -3}
+local PAYLOAD_MISSING = -4
+
+-- One settled attempt, as the timeline keeps it.
+local function line(step, processor, claimed, now, result, failure)
+  return table.concat({step, processor, claimed, now, result, failure}, '\t')
+end
+
+-- A processor's counters are written by the transition that settles the attempt: exact after any crash.
+local function count(key, field, elapsed)
+  local p = redis.call('HMGET', key, field, 'sum_ms')
+  if not p[1] then
+    return
+  end
+  local sum = tonumber(p[2])
+  if field == 'processed' then
+    sum = sum + elapsed
+  end
+  redis.call('HSET', key, field, p[1] + 1, 'sum_ms', sum, 'last_ms', elapsed)
+end

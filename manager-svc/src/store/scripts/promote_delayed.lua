@@ -1,0 +1,20 @@
+-- Puts what is due into its queue: in its original place when it has one, else behind all that is ready.
+-- KEYS 1 delayed, 2 seq, 3 targets; then per action: action, input of its target
+-- ARGV per action: id, target
+-- Returns 1
+local now = clock()
+for i = 1, #ARGV / 2 do
+  local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
+  local r = redis.call('HMGET', action, 'target', 'seq', 'v')
+  if r[1] == target and tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now then
+    redis.call('ZREM', KEYS[1], id)
+    local seq = tonumber(r[2])
+    if seq == 0 then
+      seq = redis.call('INCR', KEYS[2])
+    end
+    redis.call('ZADD', KEYS[3 + 2 * i], seq, id)
+    redis.call('SADD', KEYS[3], target)
+    redis.call('HSET', action, 'seq', seq, 'v', r[3] + 1)
+  end
+end
+return 1

@@ -1,0 +1,5 @@
+-- The clock of the shard that holds everything; `TIME` alone would ask any shard.
+-- KEYS 1 seq
+-- ARGV none
+-- Returns milliseconds since the Unix epoch
+return clock()

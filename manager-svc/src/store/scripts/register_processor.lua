@@ -1,0 +1,30 @@
+-- Adds a processor, or renews one: a new epoch, the same counters.
+-- KEYS 1 processor, 2 processors, 3 epochs, 4 known, 5 ids of its name, 6 ids whose name is its id,
+--      7 processor whose id is its name, 8 ids of the name it had before
+-- ARGV 1 id, 2 name, 3 url, 4 capacity, 5 nonce, 6 epoch that was seen or 0, 7 started_at or '',
+--      8 cpu percent or '', 9 memory bytes or '', 10 health interval
+-- Returns {1 added or 2 renewed, epoch}, {-1} the record changed since, {-2} the id is another's name,
+--         {-3} the name is another's id
+local id, name = ARGV[1], ARGV[2]
+local r = redis.call('HMGET', KEYS[1], 'epoch', 'registered_by', 'answer')
+if r[2] == ARGV[5] then
+  return {tonumber(r[3]), tonumber(r[1])}
+elseif (r[1] or '0') ~= ARGV[6] then
+  return {-1}
+elseif id ~= name and redis.call('EXISTS', KEYS[6]) == 1 then
+  return {-2}
+elseif id ~= name and redis.call('EXISTS', KEYS[7]) == 1 then
+  return {-3}
+end
+local now, epoch, answer = clock(), redis.call('INCR', KEYS[3]), r[1] and 2 or 1
+redis.call('SREM', KEYS[8], id)
+redis.call('SADD', KEYS[5], id)
+redis.call('ZADD', KEYS[4], now, id, now, name)
+redis.call('ZADD', KEYS[2], now + ARGV[10], id)
+if answer == 1 then
+  redis.call('HSET', KEYS[1], 'id', id, 'processed', 0, 'failed', 0, 'sum_ms', 0)
+end
+redis.call('HSET', KEYS[1], 'name', name, 'url', ARGV[3], 'capacity', ARGV[4], 'epoch', epoch,
+  'status', 'active', 'misses', 0, 'registered_by', ARGV[5], 'answer', answer, 'connected_on', now,
+  'last_seen', now, 'started_at', ARGV[7], 'cpu', ARGV[8], 'memory', ARGV[9])
+return {answer, epoch}

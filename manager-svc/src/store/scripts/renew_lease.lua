@@ -1,0 +1,13 @@
+-- A heartbeat: the attempt is not silent, so its lease starts anew.
+-- KEYS 1 action, 2 pending
+-- ARGV 1 id, 2 step, 3 token hash
+-- Returns {1, end of the lease}, or {-1} unknown, {-2} stale, {-3} duplicate (settled already)
+local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. ARGV[2], 'timeout')
+local state = fence(ARGV[2], ARGV[3], '', r)
+if state ~= 'current' then
+  return {REFUSED[state]}
+end
+local lease = clock() + r[5]
+redis.call('ZADD', KEYS[2], 'XX', lease, ARGV[1])
+redis.call('HSET', KEYS[1], 'lease', lease)
+return {1, lease}

@@ -1,0 +1,146 @@
+//! Accepting actions.
+
+use bytes::Bytes;
+
+use super::claim::{Assignment, HandOver, assignment};
+use super::script::{self, Args};
+use super::{Error, Store, codec, keys, reply, set_payload};
+use crate::domain::{Action, ActionId, Nonce};
+
+/// What a caller said to make a request repeatable.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    /// The hash of the key (and of whose it is).
+    pub key: String,
+    /// The hash of the body.
+    pub body: String,
+}
+
+/// An action to be accepted: its record as it will be, and its first payload.
+#[derive(Debug, Clone)]
+pub struct NewAction {
+    /// The record; times are not set yet.
+    pub action: Action,
+    /// The data item.
+    pub data: Bytes,
+    /// How long it waits before it becomes ready, in milliseconds.
+    pub delay_ms: u64,
+    /// How long it may take after that, in milliseconds.
+    pub expires_in_ms: u64,
+}
+
+/// What became of a submission.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// All were accepted at `now`; a single one may be claimed already.
+    Accepted {
+        /// The store's clock.
+        now: u64,
+        /// The claim, when one was asked for and made.
+        claim: Option<Assignment>,
+    },
+    /// The same request was accepted before: its actions.
+    Known(Vec<ActionId>),
+    /// The idempotency key was used with another body.
+    OtherBody,
+    /// Too many actions are live.
+    Full,
+    /// A payload could not be written: the store is out of memory.
+    PayloadMissing,
+}
+
+impl Store {
+    /// Accepts actions (at most [`super::BATCH`]), all or none, with their payloads, in one round trip.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn submit(
+        &self,
+        actions: &[NewAction],
+        idempotency: Option<&IdempotencyKey>,
+        most_live: u64,
+        hand_over: Option<&HandOver>,
+    ) -> Result<Submitted, Error> {
+        let mut keys: Vec<String> =
+            [keys::SEQ, keys::LIVE, keys::TARGETS, keys::DELAYED].map(str::to_owned).to_vec();
+        keys.push(idempotency.map_or(keys::NONE.to_owned(), |known| keys::idempotency(&known.key)));
+        let mut payloads = Vec::with_capacity(actions.len());
+        for NewAction { action, data, .. } in actions {
+            let payload = keys::data(&action.id, &action.data);
+            payloads.push(set_payload(&payload, data));
+            keys.push(keys::action(&action.id));
+            keys.push(payload);
+            keys.push(keys::input(action.job().target.as_str()));
+        }
+        keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
+        let mut cmd = script::SUBMIT_ACTIONS
+            .call(&keys)
+            .with(actions.len())
+            .with(hand_over.map_or(0, |wish| wish.candidates.len()))
+            .with(hand_over.map_or("", |wish| wish.token.as_str()))
+            .with(idempotency.map_or("", |known| &known.body))
+            .with(most_live);
+        for NewAction { action, delay_ms, expires_in_ms, .. } in actions {
+            let job = action.job();
+            let fixed = fixed_fields(action, idempotency);
+            cmd = cmd
+                .with(action.id.as_str())
+                .with(action.data.as_str())
+                .with(job.target.as_str())
+                .with(job.timeout_ms)
+                .with(job.max_attempts)
+                .with(*delay_ms)
+                .with(*expires_in_ms)
+                .with(fixed.len())
+                .with(fixed);
+        }
+        let answer = self.with_payloads(payloads, cmd).await?;
+        let items = reply::list(&answer)?;
+        Ok(match reply::integer(reply::at(items, 0)?)? {
+            1 => Submitted::Accepted {
+                now: reply::number(reply::at(items, 1)?)?,
+                claim: assignment(reply::at(items, 2)?)?,
+            },
+            2 => Submitted::Known(
+                reply::text(reply::at(items, 1)?)?
+                    .split(' ')
+                    .filter_map(|id| ActionId::parse(id).ok())
+                    .collect(),
+            ),
+            -5 => Submitted::OtherBody,
+            -6 => Submitted::Full,
+            -4 => Submitted::PayloadMissing,
+            _ => return Err(Error::Answer("an unknown answer to submit_actions")),
+        })
+    }
+}
+
+/// What never changes, as fields and values.
+fn fixed_fields(
+    action: &Action,
+    idempotency: Option<&IdempotencyKey>,
+) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("jobs", codec::encode_jobs(&action.jobs)), ("delivery", "none".into())];
+    if let Some(receiver) = &action.receiver {
+        fields.push(("url", receiver.url.clone()));
+        fields.push(("host", receiver.host.clone()));
+    }
+    if !action.labels.is_empty() {
+        fields.push(("labels", codec::encode_labels(&action.labels)));
+    }
+    if let Some(traceparent) = &action.traceparent {
+        fields.push(("traceparent", traceparent.clone()));
+    }
+    if let Some(known) = idempotency {
+        fields.push(("idempotency", known.key.clone()));
+    }
+    fields
+}
+
+impl NewAction {
+    /// The payload's name.
+    #[must_use]
+    pub fn nonce(&self) -> &Nonce {
+        &self.action.data
+    }
+}

@@ -1,0 +1,202 @@
+//! Carrying an action: dispatch, settle, and on with what the settling script claimed.
+
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::claim::dispatch_wait;
+use super::waits::{insist, until_lease_ends};
+use super::deliver;
+use crate::app::{App, new_nonce};
+use crate::clock;
+use crate::domain::{Failure, Nonce};
+use crate::egress::{ProcessCall, ProcessReply};
+use crate::settle::{self, Failed, Follow};
+use crate::store::{Claimed, Settled, Why};
+use crate::wake::{Room, Work};
+
+/// Dispatches a claimed attempt and every further step that is claimed along the way.
+pub(super) async fn carry(app: App, claimed: Box<Claimed>, room: Room) {
+    let mut next = Some(Work::Attempt(claimed, room));
+    while let Some(work) = next {
+        next = match work {
+            Work::Attempt(claimed, room) => one(&app, *claimed, room).await,
+            Work::Delivery(claimed, room) => {
+                deliver::send(app.clone(), claimed, room).await;
+                None
+            }
+        };
+    }
+}
+
+/// One attempt: what follows from it, if this process goes on with it.
+async fn one(app: &App, claimed: Claimed, room: Room) -> Follow {
+    let reply = dispatch(app, &claimed).await;
+    let nonce = new_nonce();
+    match reply {
+        // `/complete` will come, or the lease will end.
+        ProcessReply::Accepted | ProcessReply::Silent => None,
+        ProcessReply::Output(data) => succeed(app, claimed, room, nonce, Some(data)).await,
+        ProcessReply::Unchanged => succeed(app, claimed, room, nonce, None).await,
+        ProcessReply::Hold { status, retry_after } => {
+            let failed = Failed {
+                failure: Failure::new("processor_busy", format!("the processor answered {status}")),
+                retryable: true,
+                retry_after_ms: retry_after
+                    .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).min(300_000)),
+            };
+            fail(app, &claimed, &nonce, &failed).await
+        }
+        ProcessReply::Failed { code, message, retryable } => {
+            let failure = Failure::new(code, message);
+            fail(app, &claimed, &nonce, &Failed { failure, retryable, retry_after_ms: None }).await
+        }
+    }
+}
+
+async fn dispatch(app: &App, claimed: &Claimed) -> ProcessReply {
+    let Claimed { action, assignment, token, data } = claimed;
+    let Some(body) = body(app, claimed, data) else {
+        return ProcessReply::Failed {
+            code: "payload_damaged".to_owned(),
+            message: "the stored data is not JSON".to_owned(),
+            retryable: false,
+        };
+    };
+    // The message id is unique per attempt; the token's hash is, and gives nothing away.
+    let hash = token.hash();
+    let call = ProcessCall {
+        url: &assignment.url,
+        body,
+        message_id: hash.as_str(),
+        idempotency_key: &action.idempotency_key(),
+        traceparent: action.traceparent.as_deref(),
+        now_secs: clock::now_ms() / 1000,
+        wait: dispatch_wait(app, action.job().timeout_ms),
+    };
+    app.egress.process(call).await
+}
+
+fn body(app: &App, claimed: &Claimed, data: &Bytes) -> Option<Bytes> {
+    let action = &claimed.action;
+    let job = action.job();
+    let input = BorrowedProcessIn {
+        action_id: action.id.as_str(),
+        step: action.step,
+        steps: action.jobs.count(),
+        attempt: action.tries,
+        token: claimed.token.expose(),
+        data: serde_json::from_slice(data).ok()?,
+        params: job.params.as_deref(),
+        complete_url: &app.complete_url,
+        lease_ms: job.timeout_ms,
+        expires_at: action.expires_at,
+    };
+    serde_json::to_vec(&input).ok().map(Bytes::from)
+}
+
+/// `ProcessIn` without owning its payload: the text that is stored is copied once, into the body.
+#[derive(serde::Serialize)]
+struct BorrowedProcessIn<'a> {
+    action_id: &'a str,
+    step: u32,
+    steps: u32,
+    attempt: u32,
+    token: &'a str,
+    data: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    params: Option<&'a RawValue>,
+    complete_url: &'a str,
+    lease_ms: u64,
+    expires_at: u64,
+}
+
+/// Settles with output. While the store is away or full the same request is made again, as long as the
+/// lease runs: after that the attempt is somebody else's.
+async fn succeed(
+    app: &App,
+    claimed: Claimed,
+    room: Room,
+    nonce: Nonce,
+    data: Option<Bytes>,
+) -> Follow {
+    let output = crate::store::Output { nonce, data };
+    let token = claimed.token.hash();
+    let mut room = Some(room);
+    let mut until = until_lease_ends(&claimed.action);
+    loop {
+        let settled =
+            settle::succeed(app, &claimed.action, &token, &output, Some(&claimed.data), &mut room);
+        match Box::pin(settled).await {
+            Ok(Settled::Accepted(follow)) => return follow,
+            Ok(Settled::PayloadMissing) if until.pause().await => {}
+            Err(error) if until.pause().await => {
+                tracing::warn!(action_id = %claimed.action.id, %error, "settling again");
+            }
+            other => {
+                note(&claimed, &other);
+                return None;
+            }
+        }
+    }
+}
+
+async fn fail(app: &App, claimed: &Claimed, nonce: &Nonce, failed: &Failed) -> Follow {
+    let token = claimed.token.hash();
+    let why = Why::Token(&token);
+    let settled = insist(until_lease_ends(&claimed.action), || {
+        settle::fail(app, &claimed.action, why, nonce, failed, Some(&claimed.data))
+    })
+    .await;
+    match settled {
+        Ok(Settled::Accepted(follow)) => {
+            tracing::info!(
+                action_id = %claimed.action.id, step = claimed.action.step,
+                processor = claimed.assignment.processor, code = failed.failure.code,
+                "an attempt failed",
+            );
+            follow
+        }
+        other => {
+            note(claimed, &other);
+            None
+        }
+    }
+}
+
+/// A reply that came too late, or twice: `/complete` or the lease was faster. Expected, and harmless.
+fn note(claimed: &Claimed, settled: &Result<Settled<Follow>, crate::store::Error>) {
+    match settled {
+        Err(error) => {
+            tracing::warn!(action_id = %claimed.action.id, %error, "an attempt was left to its lease");
+        }
+        Ok(_) => tracing::debug!(action_id = %claimed.action.id, "a reply came too late"),
+    }
+}
+
+/// Keeps [`BorrowedProcessIn`] and the wire type alike.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use baton_wire::process::ProcessIn;
+
+    #[test]
+    fn what_is_sent_reads_back_as_the_wire_type() {
+        let text = serde_json::to_string(&BorrowedProcessIn {
+            action_id: "a",
+            step: 1,
+            steps: 2,
+            attempt: 3,
+            token: "t",
+            data: serde_json::from_str("[1, 2]").unwrap(),
+            params: None,
+            complete_url: "u",
+            lease_ms: 4,
+            expires_at: 5,
+        })
+        .unwrap();
+        let read: ProcessIn = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.data.get(), "[1, 2]");
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+}

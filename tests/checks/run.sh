@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Every check, cheapest to read first, warnings denied; stops at the first that fails.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PYTHONDONTWRITEBYTECODE=1
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0
+
+check() { # name, command...
+  local name=$1 start=$SECONDS
+  shift
+  if "$@" >"$log" 2>&1 </dev/null; then
+    printf 'ok    %4d s  %s\n' $((SECONDS - start)) "$name"
+    grep 'soft cap' "$log" | sed 's/^/              /' || true
+    passed=$((passed + 1))
+  else
+    cat "$log"
+    printf 'FAIL  %4d s  %s: %s\n' $((SECONDS - start)) "$name" "$*"
+    exit 1
+  fi
+}
+
+scripts() { # the repository's shell scripts, by name or first line
+  find . \( -path ./target -o -path ./.git -o -path ./.baton -o -name node_modules \) -prune \
+    -o -type f \( -name '*.sh' -o -path './.ci/*' \) -print
+}
+
+shell() {
+  # shellcheck disable=SC2046 # our paths have no spaces
+  shellcheck $(scripts)
+}
+
+lua() {
+  luacheck --no-color --no-cache --quiet manager-svc/src/store/scripts
+}
+
+check 'format' cargo fmt --all --check
+check 'clippy' cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+check 'the checks themselves' python3 tests/checks/selftest.py
+check 'imports' python3 tests/checks/imports.py
+check 'file sizes' python3 tests/checks/caps.py
+check 'script headers' python3 tests/checks/scripts.py
+check 'words' python3 tests/checks/words.py
+check 'luacheck' lua
+check 'shellcheck' shell
+check 'docs' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+check 'binaries and examples' cargo build --locked --workspace --bins --examples
+check 'dependencies: bans, licenses, sources' cargo deny --locked check -D warnings bans licenses sources
+check 'unused dependencies' cargo machete
+printf 'check: %d passed\n' $passed

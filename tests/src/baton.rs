@@ -1,0 +1,230 @@
+//! A manager: one `baton serve` process, and a client of it.
+
+use std::ops::Deref;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_wire::processor::RegisterOut;
+use baton_wire::signature::Secrets;
+use rustix::process::Signal;
+
+use crate::child::{Child, binary};
+use crate::client::Client;
+use crate::data_dir::DataDir;
+use crate::processor::Processor;
+use crate::redis::Redis;
+use crate::wait::Patience;
+
+/// How long a stop may take, with room for a loaded machine around the promised 10 seconds.
+const STOP_BOUND: Duration = Duration::from_secs(15);
+
+/// How a manager is started.
+#[derive(Debug, Clone)]
+pub struct BatonSpec {
+    data_dir: Arc<DataDir>,
+    redis_url: Option<String>,
+    bind: String,
+    env: Vec<(String, String)>,
+}
+
+impl BatonSpec {
+    /// With an embedded Redis, in a data directory of its own.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self {
+            data_dir: Arc::new(DataDir::new()),
+            redis_url: None,
+            bind: "127.0.0.1:0".to_owned(),
+            env: Vec::new(),
+        }
+    }
+
+    /// On the Redis at this URL, in a data directory of its own.
+    #[must_use]
+    pub fn on(redis_url: &str) -> Self {
+        Self { redis_url: Some(redis_url.to_owned()), ..Self::embedded() }
+    }
+
+    /// With one more environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// In an existing data directory.
+    #[must_use]
+    pub fn data_dir(mut self, data_dir: &Arc<DataDir>) -> Self {
+        self.data_dir = Arc::clone(data_dir);
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub async fn start(self) -> Baton {
+        self.try_start().await.unwrap_or_else(|log| panic!("baton does not start:\n{log}"))
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// What it printed, when it exits instead.
+    pub async fn try_start(self) -> Result<Baton, String> {
+        // A URL from an earlier start would be read before the new one is written.
+        let _ = std::fs::remove_file(self.data_dir.file("url"));
+        let mut process = self.launch();
+        let mut patience = Patience::new("baton is ready or exits");
+        loop {
+            if process.status().is_some() {
+                return Err(process.log());
+            }
+            if let Some(url) = self.data_dir.read("url") {
+                let client = Client::new(&url);
+                if client.is_ready().await {
+                    return Ok(Baton { process, client, spec: self });
+                }
+            }
+            patience.pause().await;
+        }
+    }
+
+    fn launch(&self) -> Child {
+        let mut command = Command::new(binary("baton"));
+        command.arg("serve").current_dir(self.data_dir.path());
+        for (name, _) in std::env::vars_os() {
+            // What happens to be set around the test is not for this manager.
+            if name.to_string_lossy().starts_with("BATON_") || name == "REDIS_URL" {
+                command.env_remove(name);
+            }
+        }
+        command.env("BATON_BIND", &self.bind).env("BATON_DATA_DIR", self.data_dir.path());
+        if let Some(url) = &self.redis_url {
+            command.env("REDIS_URL", url);
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        let log = format!("baton.{}.log", std::process::id());
+        Child::spawn("baton", &mut command, &self.data_dir.file(&log))
+    }
+}
+
+/// A running manager. It is killed when dropped, and with the last one in its data directory the
+/// embedded Redis too. Dereferences to a [`Client`] of it.
+#[derive(Debug)]
+pub struct Baton {
+    process: Child,
+    client: Client,
+    spec: BatonSpec,
+}
+
+impl Baton {
+    /// A manager on this Redis.
+    pub async fn start(redis: &Redis) -> Self {
+        BatonSpec::on(&redis.url()).start().await
+    }
+
+    /// Another manager on the same Redis, with the same secrets.
+    pub async fn another(&self) -> Self {
+        let url = self.spec.redis_url.as_deref().expect("a manager on a Redis of its own");
+        let mut spec = BatonSpec::on(url);
+        spec.env.clone_from(&self.spec.env);
+        let processor = self.secret("processor.secret");
+        let webhook = self.secret("webhook.secret");
+        let spec = spec.env("BATON_PROCESSOR_SECRETS", &processor);
+        spec.env("BATON_WEBHOOK_SECRETS", &webhook).start().await
+    }
+
+    /// A client of it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Arc<DataDir> {
+        &self.spec.data_dir
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// What it has printed so far, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The secrets that processors verify its requests with.
+    #[must_use]
+    pub fn processor_secrets(&self) -> Secrets {
+        Secrets::parse(&self.secret("processor.secret")).expect("well-formed secrets")
+    }
+
+    /// The secrets that receivers verify its webhooks with.
+    #[must_use]
+    pub fn webhook_secrets(&self) -> Secrets {
+        Secrets::parse(&self.secret("webhook.secret")).expect("well-formed secrets")
+    }
+
+    /// Registers processors, which must be accepted.
+    pub async fn register_all(&self, processors: &[&Processor]) -> Vec<RegisterOut> {
+        let mut accepted = Vec::new();
+        for processor in processors {
+            accepted.push(processor.register(&self.client).await);
+        }
+        accepted
+    }
+
+    /// Stops it where it stands (SIGSTOP).
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
+    /// Kills it (SIGKILL): it cleans up nothing.
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Asks it to stop (SIGTERM), and returns when it has exited, which must be with success and
+    /// within the bound.
+    pub async fn stop(&mut self) {
+        self.process.signal(Signal::TERM);
+        let status = self.process.exited(STOP_BOUND).await;
+        assert!(status.success(), "{status}:\n{}", self.log());
+    }
+
+    /// Starts it again after a stop or a kill, at the same address, so that what processors were
+    /// told before stays true.
+    pub async fn restart(&mut self) {
+        self.process.kill9();
+        let address = self.client.url().trim_start_matches("http://").to_owned();
+        let spec = BatonSpec { bind: address, ..self.spec.clone() };
+        *self = spec.start().await;
+    }
+
+    fn secret(&self, file: &str) -> String {
+        let variable = match file {
+            "processor.secret" => "BATON_PROCESSOR_SECRETS",
+            _ => "BATON_WEBHOOK_SECRETS",
+        };
+        let given = self.spec.env.iter().rev().find(|(name, _)| name == variable);
+        let text = given.map(|(_, value)| value.clone()).or_else(|| self.spec.data_dir.read(file));
+        text.unwrap_or_else(|| panic!("{file} is not in the data directory"))
+    }
+}
+
+impl Deref for Baton {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
