@@ -26,13 +26,13 @@ pub struct Inner {
     /// Outgoing calls.
     pub egress: Egress,
     /// What is known of the processors.
-    pub registry: Registry,
+    pub(crate) registry: Registry,
     /// The way to this process's loop.
-    pub wake: Wake,
+    pub(crate) wake: Wake,
     /// Calls that are under way.
     pub calls: TaskTracker,
     /// What this process uses.
-    pub usage: Sampler,
+    pub(crate) usage: Sampler,
     /// This process, `mgr_…`.
     pub id: String,
     /// Where processors report to: no slash at the end.
@@ -54,6 +54,11 @@ impl App {
             id: format!("mgr_{}", Nonce::from_random(rand::random()).as_str()),
             complete_url: format!("{}/complete", public_url.trim_end_matches('/')),
         }))
+    }
+
+    /// Nothing new begins; what is claimed may end.
+    pub fn stop_claiming(&self) {
+        self.wake.close();
     }
 
     /// A reference that does not keep the app alive.

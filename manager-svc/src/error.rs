@@ -142,7 +142,9 @@ impl From<store::Error> for ApiError {
                 tracing::error!(error = %source, "the store is full");
                 Self::new(Kind::StoreFull).detail("Try again later.")
             }
-            other @ (store::Error::Refused(_) | store::Error::Answer(_) | store::Error::Record(_)) => {
+            other @ (store::Error::Refused(_)
+            | store::Error::Answer(_)
+            | store::Error::Record(_)) => {
                 tracing::error!(error = %other, "the store answered unexpectedly");
                 Self::new(Kind::Internal)
             }

@@ -13,21 +13,21 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// The copy.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     known: RwLock<Option<(Instant, Arc<Vec<Processor>>)>>,
 }
 
 impl Registry {
     /// The processors, as last read.
     #[must_use]
-    pub fn processors(&self) -> Arc<Vec<Processor>> {
+    pub(crate) fn processors(&self) -> Arc<Vec<Processor>> {
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.as_ref().map(|(_, processors)| Arc::clone(processors)).unwrap_or_default()
     }
 
     /// Whether the copy is too old to go by.
     #[must_use]
-    pub fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.as_ref().is_none_or(|(at, _)| at.elapsed() >= FRESH)
     }
@@ -36,7 +36,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the store is away; the old copy stays.
-    pub async fn renew(&self, store: &Store) -> Result<Arc<Vec<Processor>>, Error> {
+    pub(crate) async fn renew(&self, store: &Store) -> Result<Arc<Vec<Processor>>, Error> {
         let processors = Arc::new(store.processors().await?);
         let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         *known = Some((Instant::now(), Arc::clone(&processors)));
@@ -45,13 +45,13 @@ impl Registry {
 
     /// Whether a processor with this id or name is registered.
     #[must_use]
-    pub fn serves(&self, target: &str) -> bool {
+    pub(crate) fn serves(&self, target: &str) -> bool {
         self.processors().iter().any(|p| p.id == target || p.name == target)
     }
 
     /// Processors that may take the target's next attempt: at most four, chosen at random when there are more.
     #[must_use]
-    pub fn candidates(&self, target: &str) -> Vec<Candidate> {
+    pub(crate) fn candidates(&self, target: &str) -> Vec<Candidate> {
         let processors = self.processors();
         let serving: Vec<&Processor> = processors
             .iter()

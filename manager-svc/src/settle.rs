@@ -38,14 +38,11 @@ pub(crate) async fn succeed(
 ) -> Result<Settled<Follow>, Error> {
     let mut after = action.clone();
     let settled = if let Some(next) = action.next_job() {
-        let candidates = if room.is_some() {
-            app.registry.candidates(next.target.as_str())
-        } else {
-            Vec::new()
-        };
+        let candidates =
+            if room.is_some() { app.registry.candidates(next.target.as_str()) } else { Vec::new() };
         let token_of_next = new_token();
-        let wish = (!candidates.is_empty())
-            .then(|| HandOver { candidates, token: token_of_next.hash() });
+        let wish =
+            (!candidates.is_empty()).then(|| HandOver { candidates, token: token_of_next.hash() });
         match app.store.advance(action, token, output, wish.as_ref()).await? {
             Settled::Accepted(advanced) => {
                 after.settle(advanced.now, None);
@@ -101,9 +98,8 @@ pub(crate) async fn fail(
     failed: &Failed,
     input: Option<&Bytes>,
 ) -> Result<Settled<Follow>, Error> {
-    let again = failed.retryable
-        && why != Why::Deadline
-        && action.tries < action.job().max_attempts;
+    let again =
+        failed.retryable && why != Why::Deadline && action.tries < action.job().max_attempts;
     let settled = if again {
         let backoff = backoff::after_attempt(action.tries, rand::random())
             .max(failed.retry_after_ms.unwrap_or(0));

@@ -6,7 +6,7 @@ use baton_wire::processor::Usage;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// Samples CPU and memory of this process. CPU is the share since the sample before.
-pub struct Sampler(Mutex<Option<System>>);
+pub(crate) struct Sampler(Mutex<Option<System>>);
 
 impl std::fmt::Debug for Sampler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,7 +24,7 @@ impl Default for Sampler {
 
 impl Sampler {
     /// CPU and memory now; zeros where the system does not say.
-    pub fn sample(&self) -> Usage {
+    pub(crate) fn sample(&self) -> Usage {
         let pid = Pid::from_u32(std::process::id());
         let unknown = Usage { cpu_percent: 0.0, memory_bytes: 0 };
         let mut system = self.0.lock().unwrap_or_else(PoisonError::into_inner);

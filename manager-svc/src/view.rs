@@ -5,8 +5,8 @@ use baton_wire::action::{
 };
 use baton_wire::problem::StepError;
 
-use crate::domain::action::{DeliveryStatus, Status};
 use crate::clock;
+use crate::domain::action::{DeliveryStatus, Status};
 use crate::domain::{Action, Failure};
 use crate::store::{Processor, ProcessorStatus};
 
@@ -119,8 +119,7 @@ pub(crate) fn why_it_waits(action: &Action, processors: &[Processor]) -> String 
         let why = if action.tries > 0 { "backing off" } else { "delayed" };
         return format!("{why} until {}", action.ready_at);
     }
-    let mut serving =
-        processors.iter().filter(|p| p.id == target || p.name == target).peekable();
+    let mut serving = processors.iter().filter(|p| p.id == target || p.name == target).peekable();
     if serving.peek().is_none() {
         return format!("no processor with the id or name `{target}` is registered");
     }

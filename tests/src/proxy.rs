@@ -229,7 +229,7 @@ fn parse(bytes: &[u8]) -> Option<(Command, usize)> {
     let (count, mut at) = header(bytes, b'*')?;
     let mut parts = Vec::with_capacity(count);
     for _ in 0..count {
-        let (length, used) = header(&bytes[at..], b'$')?;
+        let (length, used) = header(bytes.get(at..)?, b'$')?;
         at += used;
         parts.push(bytes.get(at..at + length)?.to_vec());
         at += length + 2;

@@ -1,1 +1,53 @@
-fn main() {}
+//! `baton serve`: the local server.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use manager_svc::config::Config;
+use manager_svc::server;
+
+const USAGE: &str = "\
+usage: baton serve      run the manager: every endpoint and the scheduler
+       baton --version
+       baton --help
+
+Configuration is by environment: REDIS_URL, BATON_BIND, BATON_PUBLIC_URL, …; the README lists every variable.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["serve"] => serve(),
+        ["--version" | "-V"] => say(&format!("baton {}\n", env!("CARGO_PKG_VERSION"))),
+        ["--help" | "-h" | "help"] => say(USAGE),
+        _ => complain(USAGE, 2),
+    }
+}
+
+fn serve() -> ExitCode {
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(error) => return complain(&format!("baton: refused to start\n{error}\n"), 1),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("baton: {error}\n"), 1),
+    };
+    match runtime.block_on(server::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("baton: {error}\n"), 1),
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn complain(text: &str, code: u8) -> ExitCode {
+    // Nobody is left to tell when standard error is closed.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    ExitCode::from(code)
+}

@@ -213,3 +213,38 @@ pub(super) fn find<'e, E: StdError + 'static>(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parsed_urls_are_kept_up_to_a_bound() {
+        let client = Client::new(
+            Arc::new(Policy::default()),
+            Arc::new(super::super::connect::tls_config().unwrap()),
+            Secrets::parse(super::super::testing::SECRET).unwrap(),
+            HeaderValue::from_static("baton/test"),
+            "/process",
+        );
+        let kept = |client: &Client| client.targets.read().unwrap().len();
+        for number in 0..MAX_TARGETS {
+            let url = format!("http://127.0.0.1:9000/{number}");
+            for _ in 0..2 {
+                let target = client.target(&url).unwrap();
+                assert_eq!(target.uri, *format!("{url}/process"));
+                assert_eq!(target.host, "127.0.0.1:9000");
+            }
+        }
+        assert_eq!(kept(&client), MAX_TARGETS);
+        client.target("http://127.0.0.1:9000/more").unwrap();
+        assert!(kept(&client) <= MAX_TARGETS);
+    }
+
+    #[test]
+    fn the_cause_inside_an_io_error_is_found() {
+        let tls = io::Error::other(io::Error::other(rustls::Error::DecryptError));
+        assert_eq!(describe(&tls), "TLS: cannot decrypt peer's message");
+        assert_eq!(describe(&io::Error::from(io::ErrorKind::ConnectionReset)), "connection reset");
+    }
+}

@@ -6,7 +6,8 @@
 //! stated number of bytes.
 //!
 //! `address` (which addresses are public) ← `policy` ← `connect` (resolve, filter, TLS) ← `client`
-//! (one exchange) ← `process`, `deliver`. `check` reads URLs, `probe` is the reqwest half.
+//! (one exchange) ← `process`, `deliver`. `check` and `origin` judge URLs that others hand in, `probe`
+//! is the reqwest half.
 
 use std::fmt;
 use std::sync::Arc;

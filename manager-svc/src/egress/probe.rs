@@ -69,8 +69,7 @@ impl Resolve for Resolver {
 
 /// The reqwest half: a client for each reach.
 pub(super) struct Prober {
-    public: Client,
-    allowed: Client,
+    clients: [(Reach, Client); 2],
     policy: Arc<Policy>,
 }
 
@@ -81,7 +80,7 @@ impl Prober {
         agent: &HeaderValue,
     ) -> Result<Self, reqwest::Error> {
         let build = |reach| {
-            Client::builder()
+            let client = Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .dns_resolver(Arc::new(Resolver { policy: Arc::clone(&policy), reach }))
                 .user_agent(agent.clone())
@@ -90,10 +89,16 @@ impl Prober {
                 .referer(false)
                 // A check that connects anew also finds out that nobody listens any more.
                 .pool_max_idle_per_host(0)
-                .build()
+                .build()?;
+            Ok((reach, client))
         };
-        let (public, allowed) = (build(Reach::Public)?, build(Reach::Allowed)?);
-        Ok(Self { public, allowed, policy })
+        let clients = [build(Reach::Public)?, build(Reach::Allowed)?];
+        Ok(Self { clients, policy })
+    }
+
+    fn client(&self, reach: Reach) -> &Client {
+        let [(first, one), (_, other)] = &self.clients;
+        if *first == reach { one } else { other }
     }
 
     /// Sends a request without a body. A literal address never meets the resolver, so the URL is
@@ -113,10 +118,7 @@ impl Prober {
             Url::parse(&format!("{url}{path}")).map_err(|_| ProbeError::Url(UrlError::Invalid))?;
         let https = url.scheme() == "https";
         let port = url.port_or_known_default().unwrap_or(0);
-        let client = match self.policy.reach(https, port) {
-            Reach::Public => &self.public,
-            Reach::Allowed => &self.allowed,
-        };
+        let client = self.client(self.policy.reach(https, port));
         let sent = client.request(method, url).timeout(timeout).send().await;
         let response = sent.map_err(|error| name_failure(&error))?;
         let status = response.status();

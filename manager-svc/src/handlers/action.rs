@@ -116,7 +116,8 @@ async fn require_known_targets(app: &App, actions: &[NewAction]) -> Result<(), A
         None => Ok(()),
         Some(((index, number, target), _)) => {
             let of = if actions.len() > 1 { format!("[{index}].") } else { String::new() };
-            let message = format!("no processor was ever registered with the id or name `{target}`");
+            let message =
+                format!("no processor was ever registered with the id or name `{target}`");
             Err(ApiError::field(Kind::UnknownTarget, format!("{of}jobs[{number}].target"), message)
                 .detail("Register the processor first: `GET /meta` lists those that are."))
         }
@@ -137,9 +138,8 @@ pub(crate) async fn get_action(
     Path(id): Path<String>,
     query: Result<Query<WaitQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(query) = query.map_err(|error| {
-        ApiError::field(Kind::InvalidRequest, "query", error.body_text())
-    })?;
+    let Query(query) =
+        query.map_err(|error| ApiError::field(Kind::InvalidRequest, "query", error.body_text()))?;
     if query.wait_ms > MAX_WAIT_MS {
         let message = format!("must be at most {MAX_WAIT_MS} milliseconds");
         return Err(ApiError::field(Kind::InvalidRequest, "query wait_ms", message));

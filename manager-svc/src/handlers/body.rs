@@ -47,13 +47,15 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8], prefix: &str) -> Result<T,
             } else {
                 "."
             };
-            ApiError::field(Kind::InvalidRequest, format!("{prefix}{joint}{path}"), inner.to_string())
+            ApiError::field(
+                Kind::InvalidRequest,
+                format!("{prefix}{joint}{path}"),
+                inner.to_string(),
+            )
         } else {
             ApiError::new(Kind::BadJson).detail(inner.to_string())
         }
     })?;
-    deserializer
-        .end()
-        .map_err(|error| ApiError::new(Kind::BadJson).detail(error.to_string()))?;
+    deserializer.end().map_err(|error| ApiError::new(Kind::BadJson).detail(error.to_string()))?;
     Ok(value)
 }

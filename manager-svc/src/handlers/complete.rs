@@ -101,6 +101,7 @@ fn unknown() -> ApiError {
 }
 
 fn stale() -> ApiError {
-    ApiError::new(Kind::TokenNotCurrent)
-        .detail("The attempt's lease ended, or the action has. Stop working on it; nothing changed.")
+    ApiError::new(Kind::TokenNotCurrent).detail(
+        "The attempt's lease ended, or the action has. Stop working on it; nothing changed.",
+    )
 }

@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use baton_wire::manager::{ManagerMeta, ProcessorOut, ProcessorStatus as StatusOut, Queues, StoreMeta};
+use baton_wire::manager::{
+    ManagerMeta, ProcessorOut, ProcessorStatus as StatusOut, Queues, StoreMeta,
+};
 use baton_wire::processor::Usage;
 
 use crate::app::App;
@@ -71,18 +73,24 @@ fn store(info: &StoreInfo) -> StoreMeta {
 /// Durability is stated, not assumed.
 fn durability(info: &StoreInfo) -> String {
     let kept = match info.append_only.as_deref() {
-        Some("always") => "append-only file, synced at every write: a crash loses nothing that was accepted",
+        Some("always") => {
+            "append-only file, synced at every write: a crash loses nothing that was accepted"
+        }
         Some("everysec") => {
             "append-only file, synced every second: a crash of the machine loses up to about a second; \
              a failover to a replica loses what was not replicated yet"
         }
-        Some(_) => "append-only file, synced when the system likes: a crash of the machine loses some seconds",
+        Some(_) => {
+            "append-only file, synced when the system likes: a crash of the machine loses some seconds"
+        }
         None => "no append-only file: a crash loses all since the last snapshot, or everything",
     };
     match info.eviction.as_deref() {
         Some("noeviction") | None => kept.to_owned(),
         Some(policy) => {
-            format!("{kept}; eviction policy is {policy}: set `noeviction`, so that full memory refuses and never drops")
+            format!(
+                "{kept}; eviction policy is {policy}: set `noeviction`, so that full memory refuses and never drops"
+            )
         }
     }
 }

@@ -78,10 +78,12 @@ async fn require_free(app: &App, first: &Processor, url: &str) -> Result<(), Api
         return Ok(());
     }
     match app.egress.fetch_meta(&first.url, CALL_BACK).await {
-        Ok(meta) if meta.id == first.id => Err(ApiError::new(Kind::ProcessorIdTaken).detail(format!(
-            "`{}` still answers at {}: stop it first, or register with an id of its own.",
-            first.id, first.url
-        ))),
+        Ok(meta) if meta.id == first.id => {
+            Err(ApiError::new(Kind::ProcessorIdTaken).detail(format!(
+                "`{}` still answers at {}: stop it first, or register with an id of its own.",
+                first.id, first.url
+            )))
+        }
         _ => Ok(()),
     }
 }

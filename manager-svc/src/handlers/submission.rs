@@ -96,8 +96,7 @@ fn action(
     let receiver = receiver(app, input.response_url.as_deref(), at)?;
     labels(&input.labels, at)?;
     let delay_ms = time(input.delay_ms, "delay_ms", 0, 0, at)?;
-    let expires_in_ms =
-        time(input.expires_in_ms, "expires_in_ms", DEFAULT_EXPIRES_IN_MS, 1, at)?;
+    let expires_in_ms = time(input.expires_in_ms, "expires_in_ms", DEFAULT_EXPIRES_IN_MS, 1, at)?;
     let data = Bytes::from(Box::<str>::from(input.data).into_string());
     let action = Action {
         id: new_action_id(),
@@ -160,7 +159,9 @@ fn one_job(input: JobIn, at: &Path) -> Result<Job, ApiError> {
         return Err(at.refuse("max_attempts", format!("must be 1 to {}", job::MAX_ATTEMPTS)));
     }
     if input.on_failure == Some(OnFailure::Skip) {
-        return Err(at.refuse("on_failure", "`skip` is not supported yet: leave it out, or say `fail`"));
+        return Err(
+            at.refuse("on_failure", "`skip` is not supported yet: leave it out, or say `fail`")
+        );
     }
     Ok(Job { target, params: input.params, timeout_ms, max_attempts })
 }
@@ -183,7 +184,8 @@ fn labels(labels: &BTreeMap<String, String>, at: &Path) -> Result<(), ApiError> 
     }
     for (name, value) in labels {
         if name.is_empty() || name.len() > MAX_LABEL_BYTES || value.len() > MAX_LABEL_BYTES {
-            let message = format!("names must have 1 to {MAX_LABEL_BYTES} bytes, values at most that");
+            let message =
+                format!("names must have 1 to {MAX_LABEL_BYTES} bytes, values at most that");
             return Err(at.refuse(&format!("labels.{name:.32}"), message));
         }
     }

@@ -143,7 +143,7 @@ fn claim_command(ask: &ClaimAsk) -> Cmd {
     ];
     keys.extend(ask.actions.iter().map(|(action, _)| keys::action(action)));
     let cmd = script::CLAIM_ATTEMPTS.call(&keys).with(id).with(name);
-    ask.actions.iter().fold(cmd, |cmd, (action, token)| {
-        cmd.with(action.as_str()).with(token.hash().as_str())
-    })
+    ask.actions
+        .iter()
+        .fold(cmd, |cmd, (action, token)| cmd.with(action.as_str()).with(token.hash().as_str()))
 }

@@ -231,7 +231,8 @@ mod tests {
         let id = ActionId::from_random(1);
         let failure = encode_failure(&Failure::new("boom", "a\ttab and a\nline"));
         let line = format!("0\tcount-1\t5\t9\tfailed\t{failure}");
-        let jobs = r#"[{"target":"count","params":{"n":[1, 2]},"timeout_ms":100,"max_attempts":2}]"#;
+        let jobs =
+            r#"[{"target":"count","params":{"n":[1, 2]},"timeout_ms":100,"max_attempts":2}]"#;
         let action = decode(
             &id,
             &[

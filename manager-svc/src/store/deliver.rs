@@ -60,7 +60,9 @@ impl Store {
         Ok(claims
             .into_iter()
             .zip(payloads)
-            .filter_map(|((action, token), data)| Some(ClaimedDelivery { action, data: data?, token }))
+            .filter_map(|((action, token), data)| {
+                Some(ClaimedDelivery { action, data: data?, token })
+            })
             .collect())
     }
 

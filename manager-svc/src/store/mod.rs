@@ -71,7 +71,10 @@ impl From<RedisError> for Error {
             || error.is_connection_dropped()
             || error.is_connection_refusal()
             || error.is_cluster_error()
-            || matches!(error.code(), Some("LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "TRYAGAIN"))
+            || matches!(
+                error.code(),
+                Some("LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "TRYAGAIN")
+            )
         {
             Self::Away(error)
         } else {

@@ -12,7 +12,8 @@ use deadpool_redis::redis::cluster::ClusterClientBuilder;
 use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use deadpool_redis::redis::{
-    Client, Cmd, ConnectionInfo, InfoDict, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, Value,
+    Client, Cmd, ConnectionInfo, InfoDict, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
+    Value,
 };
 
 /// How long connecting may take.

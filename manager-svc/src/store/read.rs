@@ -116,11 +116,8 @@ impl Store {
             }
         }
         let records = if oldest.is_empty() { Vec::new() } else { self.actions(&oldest).await? };
-        let oldest_ms = records
-            .iter()
-            .flatten()
-            .map(|action| look.now.saturating_sub(action.ready_at))
-            .max();
+        let oldest_ms =
+            records.iter().flatten().map(|action| look.now.saturating_sub(action.ready_at)).max();
         Ok(QueueSizes { input, pending, delayed, output, failed, live, oldest_ms })
     }
 
@@ -154,7 +151,9 @@ impl Store {
     /// A setting of the server, where it answers `CONFIG`.
     async fn setting(&self, name: &str) -> Option<String> {
         match self.ask(&["CONFIG", "GET", name]).await.ok()? {
-            Value::Array(items) => items.get(1).and_then(|v| reply::text(v).ok()).map(str::to_owned),
+            Value::Array(items) => {
+                items.get(1).and_then(|v| reply::text(v).ok()).map(str::to_owned)
+            }
             _ => None,
         }
     }
@@ -166,10 +165,16 @@ impl Store {
     /// When the store is away.
     pub async fn forget_ended(&self, before: u64, known_before: u64) -> Result<(), Error> {
         let mut pipeline = Pipeline::with_capacity(3);
-        for (key, limit) in [(keys::DONE, before), (keys::FAILED, before), (keys::KNOWN, known_before)] {
+        for (key, limit) in
+            [(keys::DONE, before), (keys::FAILED, before), (keys::KNOWN, known_before)]
+        {
             pipeline.cmd("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(format!("({limit}"));
         }
-        self.all(&pipeline).await?.into_iter().map(reply::checked).collect::<Result<Vec<_>, _>>()?;
+        self.all(&pipeline)
+            .await?
+            .into_iter()
+            .map(reply::checked)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(())
     }
 }

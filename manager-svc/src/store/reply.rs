@@ -8,7 +8,9 @@ use super::Error;
 /// Takes an error out of an answer.
 pub(super) fn checked(value: Value) -> Result<Value, Error> {
     match value {
-        Value::ServerError(error) => Err(Error::from(deadpool_redis::redis::RedisError::from(error))),
+        Value::ServerError(error) => {
+            Err(Error::from(deadpool_redis::redis::RedisError::from(error)))
+        }
         other => Ok(other),
     }
 }

@@ -1,12 +1,11 @@
 //! Carrying an action: dispatch, settle, and on with what the settling script claimed.
 
-
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::claim::dispatch_wait;
-use super::waits::{insist, until_lease_ends};
 use super::deliver;
+use super::waits::{insist, until_lease_ends};
 use crate::app::{App, new_nonce};
 use crate::clock;
 use crate::domain::{Failure, Nonce};

@@ -99,7 +99,7 @@ fn pick(
 
 /// No target takes more than half of what is free.
 fn share(free: usize) -> usize {
-    (free / 2).max(1).min(BATCH)
+    (free / 2).clamp(1, BATCH)
 }
 
 /// When there are more processors than a batch has places, each still gets one.

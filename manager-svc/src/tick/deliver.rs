@@ -49,7 +49,9 @@ pub(super) async fn send(app: App, claimed: Box<ClaimedDelivery>, _room: Room) {
                 app.wake.nudge();
             }
         }
-        Ok(false) => tracing::debug!(action_id = %action.id, "a delivery was settled by another send"),
+        Ok(false) => {
+            tracing::debug!(action_id = %action.id, "a delivery was settled by another send")
+        }
         Err(error) => {
             tracing::warn!(action_id = %action.id, %error, "a delivery was left to its lease");
         }
@@ -62,7 +64,8 @@ fn end(app: &App, action: &Action, reply: DeliveryReply) -> DeliveryEnd {
         DeliveryReply::Gone => DeliveryEnd::Exhausted("the receiver answered 410".to_owned()),
         DeliveryReply::Retry { reason, retry_after } => {
             let schedule = &app.config.delivery.schedule_ms;
-            let after = retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+            let after =
+                retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             match backoff::after_send(schedule, action.delivery.tries, after, rand::random()) {
                 Some(delay) => DeliveryEnd::Again(delay, reason),
                 None => DeliveryEnd::Exhausted(reason),

@@ -24,7 +24,11 @@ pub(super) async fn delayed(app: &App, look: &Look, report: &mut TickReport) -> 
 }
 
 /// Ends actions whose deadline is over.
-pub(super) async fn deadlines(app: &App, look: &Look, report: &mut TickReport) -> Result<(), Error> {
+pub(super) async fn deadlines(
+    app: &App,
+    look: &Look,
+    report: &mut TickReport,
+) -> Result<(), Error> {
     let due = due(&look.deadlines, look.now);
     if due.is_empty() {
         return Ok(());

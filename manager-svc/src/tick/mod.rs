@@ -138,7 +138,9 @@ pub async fn run_forever(app: &App, stop: impl Future<Output = ()>) {
         let budget = Budget { until: Instant::now() + POLL, finish_calls: false };
         let wait = match run(app, budget).await {
             // A millisecond at least: what is due this instant may be due by another clock's rounding.
-            Ok(report) => Duration::from_millis(report.next_in_ms.unwrap_or(u64::MAX).max(1)).min(POLL),
+            Ok(report) => {
+                Duration::from_millis(report.next_in_ms.unwrap_or(u64::MAX).max(1)).min(POLL)
+            }
             Err(error) => {
                 tracing::warn!(%error, "the scheduler could not run");
                 POLL

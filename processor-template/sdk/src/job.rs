@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use baton_wire::RawValue;
 use baton_wire::process::ProcessIn;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::now_ms;
@@ -25,6 +26,34 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job to test a function with: the first attempt of an action's only step, with no parameters
+    /// and an hour's time.
+    ///
+    /// # Errors
+    /// When the data has no JSON form.
+    pub fn for_test(data: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            action_id: "act_test".to_owned(),
+            step: 0,
+            steps: 1,
+            attempt: 1,
+            data: serde_json::value::to_raw_value(data)?,
+            params: None,
+            expires_at_ms: now_ms() + 3_600_000,
+            idempotency_key: "key_test".to_owned(),
+            traceparent: None,
+        })
+    }
+
+    /// The same with parameters, to test a function with.
+    ///
+    /// # Errors
+    /// When the parameters have no JSON form.
+    pub fn with_params(mut self, params: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.params = Some(serde_json::value::to_raw_value(params)?);
+        Ok(self)
+    }
+
     /// Takes what the job needs of a request.
     pub(crate) fn new(
         process: &mut ProcessIn,
@@ -179,6 +208,13 @@ mod tests {
         assert!(failure.message.contains("column 10"), "{}", failure.message);
         let failure = job("1", Some("[]")).params::<u32>().unwrap_err();
         assert_eq!(failure.code, "params_invalid");
+    }
+
+    #[test]
+    fn a_job_to_test_with_reads_like_one_that_was_sent() {
+        let job = Job::for_test(&"text").unwrap().with_params(&[1, 2]).unwrap();
+        assert_eq!(job.data::<String>().unwrap(), "text");
+        assert_eq!(job.params::<Vec<u8>>().unwrap(), Some(vec![1, 2]));
     }
 
     #[test]

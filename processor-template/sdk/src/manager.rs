@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use baton_wire::problem::Problem;
 use baton_wire::process::CompleteIn;
-use baton_wire::processor::{RegisterIn, RegisterOut};
+use baton_wire::processor::{DrainOut, DrainStatus, RegisterIn, RegisterOut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
@@ -93,16 +93,17 @@ impl Manager {
         }
     }
 
-    /// Says that this processor takes no more work. A manager that does not know it any more agrees.
+    /// Says that this processor takes no more work. It is gone for a manager that does not know it.
     ///
     /// # Errors
     /// Why the manager does not know it yet.
-    pub(crate) async fn leave(&self, id: &str, epoch: u64) -> Result<(), CallError> {
+    pub(crate) async fn leave(&self, id: &str, epoch: u64) -> Result<DrainStatus, CallError> {
         let url = format!("{}/processors/{id}?epoch={epoch}", self.base);
         let request = self.http.request(Method::DELETE, url).timeout(LEAVE_TIMEOUT);
         let response = send(self.authorized(request)).await?;
         match response.status() {
-            status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            StatusCode::NOT_FOUND => Ok(DrainStatus::Gone),
+            status if status.is_success() => Ok(read::<DrainOut>(response).await?.status),
             _ => Err(refused(response).await),
         }
     }

@@ -1,5 +1,6 @@
 //! A processor from its start to its end.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl Processor {
         let _ = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .try_init();
         match self.run_until_signalled().await {
             Ok(code) => code,
@@ -174,12 +176,14 @@ impl Processor {
         // In a task of its own, so that it accepts before the manager is asked to call back.
         let server = tokio::spawn(server.into_future());
         tracing::info!(%address, "listening");
+        // It ends only once the processor drains.
+        let mut membership = std::pin::pin!(membership::keep(&shared));
         tokio::select! {
             () = stop => {}
-            () = membership::keep(&shared) => {}
+            () = &mut membership => {}
         }
         let end = Instant::now() + self.stop_within;
-        drain(&shared, end - self.stop_within / 5, end).await;
+        drain(&shared, membership, end - self.stop_within / 5, end).await;
         closed.cancel();
         // Idle connections close now, answers under way are written; the rest ends with the process.
         let _ = timeout_at(end, server).await;
@@ -195,7 +199,12 @@ impl std::fmt::Debug for Processor {
 }
 
 /// Takes no new work and waits for what runs; at `hand_back` the rest is given back to the manager.
-async fn drain(shared: &Shared, hand_back: Instant, end: Instant) {
+async fn drain(
+    shared: &Shared,
+    membership: impl Future<Output = ()>,
+    hand_back: Instant,
+    end: Instant,
+) {
     shared.draining.cancel();
     shared.attempts.close();
     tracing::info!("stopping: {} attempts under way", shared.attempts.len());
@@ -208,7 +217,11 @@ async fn drain(shared: &Shared, hand_back: Instant, end: Instant) {
             }
         }
     };
-    tokio::join!(membership::leave(shared, hand_back), finish);
+    let leave = async {
+        membership::end(membership).await;
+        membership::leave(shared, hand_back).await;
+    };
+    tokio::join!(leave, finish);
 }
 
 struct Signals {

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use baton_sdk::{Failure, Job};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a job may ask for, as in `{"target": "shout", "params": {"marks": 3}}`.
-#[derive(Deserialize, Default)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Params {
     /// How many exclamation marks to end with.
@@ -32,4 +32,23 @@ async fn main() -> ExitCode {
     // For work that always takes longer than some seconds:
     // `baton_sdk::Processor::new("shout", shout).asynchronous().run().await`
     baton_sdk::run("shout", shout).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_text_is_shouted_with_as_many_marks_as_asked_for() {
+        let job = Job::for_test(&"hello").unwrap();
+        assert_eq!(shout(job.clone()).await.unwrap(), "HELLO");
+        let job = job.with_params(&Params { marks: 2 }).unwrap();
+        assert_eq!(shout(job).await.unwrap(), "HELLO!!");
+    }
+
+    #[tokio::test]
+    async fn an_empty_text_fails_for_good() {
+        let failure = shout(Job::for_test(&"").unwrap()).await.unwrap_err();
+        assert_eq!(failure, Failure::permanent("there is nothing to shout").code("text_empty"));
+    }
 }

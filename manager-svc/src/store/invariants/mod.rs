@@ -90,7 +90,11 @@ impl Checker<'_> {
             }
             let expected = if status == "failed" { [0, 1] } else { [1, 0] };
             if ends != expected {
-                self.say(1, id, format!("has the outcome {status}, but [done, failed] hold {ends:?}"));
+                self.say(
+                    1,
+                    id,
+                    format!("has the outcome {status}, but [done, failed] hold {ends:?}"),
+                );
             }
         } else {
             let deadline = field(record, "deadline");
@@ -98,7 +102,11 @@ impl Checker<'_> {
                 self.say(1, id, format!("is not in live by its deadline {deadline}"));
             }
             if places != 1 {
-                self.say(1, id, format!("is in {places} of input, delayed and pending, not in one"));
+                self.say(
+                    1,
+                    id,
+                    format!("is in {places} of input, delayed and pending, not in one"),
+                );
             }
             if ends != [0, 0] || !output.is_empty() {
                 self.say(1, id, "has no outcome, but is in done, failed or output");
@@ -124,7 +132,11 @@ impl Checker<'_> {
         let running = !field(record, "token").is_empty();
         let processor = field(record, "processor");
         if running != (pending == [processor]) {
-            self.say(2, id, format!("running is {running} at {processor}, but pending at {pending:?}"));
+            self.say(
+                2,
+                id,
+                format!("running is {running} at {processor}, but pending at {pending:?}"),
+            );
         }
         if let [holder] = pending {
             let lease = self.snapshot.score(&keys::pending(holder), id).unwrap_or_default();
@@ -167,7 +179,11 @@ impl Checker<'_> {
         match self.snapshot.get(&payload) {
             None => self.say(5, id, "its payload is missing"),
             Some(key) if ended != key.ttl.is_some() => {
-                self.say(5, id, format!("ended is {ended}, but its payload's TTL is {:?}", key.ttl));
+                self.say(
+                    5,
+                    id,
+                    format!("ended is {ended}, but its payload's TTL is {:?}", key.ttl),
+                );
             }
             Some(_) => {}
         }

@@ -7,6 +7,8 @@ use baton_wire::RawValue;
 use baton_wire::process::ProcessIn;
 use baton_wire::signature::Secrets;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -156,18 +158,8 @@ impl Dispatch {
     }
 
     pub(crate) async fn send_body(self, body: Vec<u8>) -> Answer {
-        let timestamp = now_ms() / 1000;
-        let signature = Secrets::parse(self.secret).unwrap().sign("msg_1", timestamp, &body);
-        let request = self
-            .http
-            .post(&self.url)
-            .header("idempotency-key", &self.key)
-            .header("traceparent", "00-trace")
-            .header("webhook-id", "msg_1")
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
-            .body(body);
-        let response = request.send().await.unwrap();
+        let request = self.request(body);
+        let response = self.http.execute(request).await.unwrap();
         let header = |name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
@@ -177,6 +169,40 @@ impl Dispatch {
             retry_after: header("retry-after"),
             body: response.text().await.unwrap(),
         }
+    }
+
+    /// Writes the request to a connection of its own, and reads no answer.
+    pub(crate) async fn write(self) -> TcpStream {
+        let request = self.request(serde_json::to_vec(&self.process).unwrap());
+        let body = request.body().and_then(|body| body.as_bytes()).unwrap();
+        let authority = request.url().authority().to_owned();
+        let mut text = format!(
+            "POST /process HTTP/1.1\r\nhost: {authority}\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in request.headers() {
+            text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        }
+        text.push_str("\r\n");
+        let mut connection = TcpStream::connect(&authority).await.unwrap();
+        connection.write_all(text.as_bytes()).await.unwrap();
+        connection.write_all(body).await.unwrap();
+        connection
+    }
+
+    fn request(&self, body: Vec<u8>) -> reqwest::Request {
+        let timestamp = now_ms() / 1000;
+        let signature = Secrets::parse(self.secret).unwrap().sign("msg_1", timestamp, &body);
+        self.http
+            .post(&self.url)
+            .header("idempotency-key", &self.key)
+            .header("traceparent", "00-trace")
+            .header("webhook-id", "msg_1")
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature)
+            .body(body)
+            .build()
+            .unwrap()
     }
 }
 

@@ -1,6 +1,10 @@
 //! The SDK over real sockets: a processor on one side, a stand-in for the manager on the other.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod attempts;
 mod dispatch;

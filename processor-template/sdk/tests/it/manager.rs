@@ -2,6 +2,7 @@
 //! answers that the test has laid out.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ struct Inner {
     leaves: mpsc::UnboundedSender<(String, String)>,
     beats: mpsc::UnboundedSender<CompleteIn>,
     reports: mpsc::UnboundedSender<CompleteIn>,
+    /// Whether nothing is pending for a processor that leaves.
+    gone: AtomicBool,
     register_answers: Mutex<VecDeque<Scripted>>,
     beat_answers: Mutex<VecDeque<Scripted>>,
     report_answers: Mutex<VecDeque<Scripted>>,
@@ -66,6 +69,7 @@ impl Manager {
             leaves: to_leaves,
             beats: to_beats,
             reports: to_reports,
+            gone: AtomicBool::new(true),
             register_answers: Mutex::default(),
             beat_answers: Mutex::default(),
             report_answers: Mutex::default(),
@@ -100,6 +104,11 @@ impl Manager {
     /// Whether a report came that nobody took.
     pub(crate) fn has_report(&mut self) -> bool {
         self.reports.try_recv().is_ok()
+    }
+
+    /// Says of a processor that leaves whether nothing is pending for it: so it is, at first.
+    pub(crate) fn set_gone(&self, gone: bool) {
+        self.inner.gone.store(gone, Ordering::SeqCst);
     }
 
     pub(crate) fn answer_registrations(&self, answers: &[Scripted]) {
@@ -146,7 +155,10 @@ async fn leave(
     RawQuery(query): RawQuery,
 ) -> Json<DrainOut> {
     inner.leaves.send((id.clone(), query.unwrap_or_default())).unwrap();
-    Json(DrainOut { id, status: DrainStatus::Draining, in_flight: 1 })
+    let gone = inner.gone.load(Ordering::SeqCst);
+    let (status, in_flight) =
+        if gone { (DrainStatus::Gone, 0) } else { (DrainStatus::Draining, 1) };
+    Json(DrainOut { id, status, in_flight })
 }
 
 async fn complete(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {

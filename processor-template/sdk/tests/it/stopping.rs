@@ -29,6 +29,22 @@ async fn a_stop_leaves_and_ends_what_runs_but_takes_nothing_new() {
 }
 
 #[tokio::test]
+async fn it_stays_to_decline_what_the_manager_has_on_its_way() {
+    let (processor, mut gate) = gated();
+    let mut running = Running::start(processor).await;
+    running.manager.set_gone(false);
+    running.stop();
+    for _ in 0..2 {
+        running.manager.leave().await;
+    }
+    // It has nothing to do any more, and yet it answers.
+    assert_eq!(running.dispatch("1").send().await.code(), "processor_stopping");
+    assert!(!gate.has_started());
+    running.manager.set_gone(true);
+    running.stopped().await;
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_reports() {
     let (processor, mut gate) = gated();
     let mut running = Running::start(processor.asynchronous()).await;

@@ -105,7 +105,12 @@ impl Lab {
                 Until::Submitted(_) => false,
             }));
         }
-        tasks.join_all().await;
+        let limit = match until {
+            Until::Elapsed(time) => time + PATIENCE,
+            Until::Submitted(_) => PATIENCE,
+        };
+        // Beyond it so much is lost that the window is closed: the submitters are given up.
+        let _ = timeout(limit, tasks.join_all()).await;
         let drained = timeout(PATIENCE, self.board.window.acquire_many(shape.window)).await;
         let elapsed = start.elapsed();
         let lost = match drained {

@@ -1,0 +1,107 @@
+//! Values: each says what would be right. None repeats a value that may be secret.
+
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use baton_wire::signature::Secrets;
+use ipnet::IpNet;
+
+use super::LogFormat;
+
+pub(super) fn redis_url(text: &str) -> Result<String, String> {
+    let schemes = ["redis://", "rediss://", "redis+unix://", "unix://"];
+    if schemes.iter().any(|scheme| text.starts_with(scheme)) {
+        Ok(text.to_owned())
+    } else {
+        Err("does not begin with `redis://`, `rediss://` or `redis+unix://`".to_owned())
+    }
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address and port, as in `127.0.0.1:8080`"))
+}
+
+pub(super) fn http_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+    });
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned()).ok_or_else(|| {
+        format!(
+            "`{text}` is not an http or https URL without query, as in `https://baton.example.com`"
+        )
+    })
+}
+
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| {
+        format!("`{text}` is not a filter ({error}): say `info` or `debug,hyper=warn`")
+    })
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("`{text}` is neither `text` nor `json`")),
+    }
+}
+
+pub(super) fn secrets(text: &str) -> Result<Secrets, String> {
+    Secrets::parse(text).map_err(|error| format!("is refused: {error}"))
+}
+
+pub(super) fn nets(text: &str) -> Result<Vec<IpNet>, String> {
+    items(text)
+        .map(|item| {
+            item.parse()
+                .map_err(|_| format!("has `{item}`, which is not a CIDR, as in `10.0.0.0/8`"))
+        })
+        .collect()
+}
+
+pub(super) fn net(address: IpAddr, prefix: u8) -> IpNet {
+    // Prefixes written in the code fit their addresses.
+    IpNet::new(address, prefix).unwrap_or_else(|_| IpNet::from(address))
+}
+
+pub(super) fn ports(text: &str) -> Result<Vec<u16>, String> {
+    items(text)
+        .map(|item| item.parse().map_err(|_| format!("has `{item}`, which is not a port")))
+        .collect()
+}
+
+pub(super) fn schedule(text: &str) -> Result<Vec<u64>, String> {
+    let delays: Vec<u64> = items(text)
+        .map(|item| {
+            item.parse().map_err(|_| {
+                format!(
+                    "has `{item}`, which is not a number of milliseconds, as in `0 5000 300000`"
+                )
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if delays.is_empty() || delays.len() > 50 {
+        return Err("must have 1 to 50 delays in milliseconds".to_owned());
+    }
+    Ok(delays)
+}
+
+pub(super) fn within<T: FromStr + PartialOrd + Display + Copy>(
+    text: &str,
+    least: T,
+    most: T,
+) -> Result<T, String> {
+    text.parse()
+        .ok()
+        .filter(|value| *value >= least && *value <= most)
+        .ok_or_else(|| format!("`{text}` is not a whole number from {least} to {most}"))
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ' ']).filter(|item| !item.is_empty())
+}

@@ -1,0 +1,175 @@
+//! `baton serve`: every endpoint and the scheduler in one process.
+
+mod embedded;
+mod listen;
+mod logging;
+mod secrets;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::config::{Config, EgressConfig};
+use crate::egress::{self, Egress, Origin, Policy, Settings};
+use crate::store::{self, Store};
+use crate::{router, tick};
+
+use embedded::Embedded;
+
+/// How long a stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// What is left of it for the embedded Redis.
+const STORE_STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory cannot be used.
+    #[error("BATON_DATA_DIR {path}: {source}")]
+    DataDir {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address cannot be bound.
+    #[error("BATON_BIND {bind}: {source}; is another server running there?")]
+    Bind {
+        /// Which address.
+        bind: std::net::SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The embedded Redis did not start.
+    #[error(transparent)]
+    Embedded(#[from] embedded::Error),
+    /// The store cannot be reached.
+    #[error("REDIS_URL: {0}")]
+    Store(#[from] store::Error),
+    /// A kept secret cannot be used.
+    #[error(transparent)]
+    Secrets(#[from] secrets::Error),
+    /// Outgoing calls cannot be set up.
+    #[error(transparent)]
+    Egress(#[from] egress::Error),
+    /// Signals cannot be listened to.
+    #[error("signals: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs the local server until it is told to stop.
+///
+/// # Errors
+/// Says in words what keeps it from starting.
+pub async fn run(config: Config) -> Result<(), Error> {
+    logging::init(&config.log);
+    let data_dir = config.server.data_dir.clone();
+    make_data_dir(&data_dir)?;
+    let stop = listen::stop_signal().map_err(Error::Signals)?;
+    let bind = config.server.bind;
+    let listener = TcpListener::bind(bind).await.map_err(|source| Error::Bind { bind, source })?;
+    let address = listener.local_addr().map_err(|source| Error::Bind { bind, source })?;
+    let local_url = format!("http://{address}");
+
+    let (redis_url, embedded) = match &config.redis.url {
+        Some(url) => (url.clone(), None),
+        None => {
+            let embedded = Embedded::start(&data_dir).await?;
+            (embedded.url(), Some(embedded))
+        }
+    };
+    let served = serve(config, &redis_url, listener, &local_url, &data_dir, stop).await;
+    if let Some(embedded) = embedded {
+        embedded.stop().await?;
+    }
+    served
+}
+
+async fn serve(
+    config: Config,
+    redis_url: &str,
+    listener: TcpListener,
+    local_url: &str,
+    data_dir: &Path,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let store = Store::connect(redis_url).await?;
+    let public_url = config.server.public_url.clone().unwrap_or_else(|| local_url.to_owned());
+    let egress = egress(&config, local_url, &public_url, data_dir)?;
+    let app = App::new(config, store, egress, &public_url);
+    tick::take_work(&app);
+
+    publish_url(data_dir, local_url)?;
+    tracing::info!(url = local_url, public_url, "baton listens");
+    let scheduler = tokio::spawn({
+        let (app, mut stop) = (app.clone(), stop.clone());
+        async move {
+            tick::run_forever(&app, async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            })
+            .await;
+        }
+    });
+    listen::accept(listener, router::whole(app.clone()), stop).await;
+    tracing::info!("stopping: what is under way may end");
+    app.stop_claiming();
+    let bound = STOP_WITHIN.saturating_sub(STORE_STOPS_WITHIN);
+    let ended = tokio::time::timeout(bound, async {
+        let _ = scheduler.await;
+        app.calls.close();
+        app.calls.wait().await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!("some calls were cut off: their leases bring the work back");
+    }
+    Ok(())
+}
+
+fn egress(
+    config: &Config,
+    local_url: &str,
+    public_url: &str,
+    data_dir: &Path,
+) -> Result<Egress, Error> {
+    let secret = |configured: &Option<_>, name: &str| match configured {
+        Some(secrets) => Ok(Clone::clone(secrets)),
+        None => {
+            let path = data_dir.join(name);
+            tracing::info!(path = %path.display(), "the secret is in this file");
+            secrets::keep(&path)
+        }
+    };
+    let EgressConfig { processor_cidrs, response_cidrs, ports } = config.egress.clone();
+    let own_origins = [local_url, public_url]
+        .iter()
+        .filter_map(|url| url::Url::parse(url).ok())
+        .map(|url| url.origin())
+        .collect::<Vec<Origin>>();
+    Ok(Egress::new(Settings {
+        processor: Policy { allowed: processor_cidrs, ports: ports.clone() },
+        response: Policy { allowed: response_cidrs, ports },
+        processor_secrets: secret(&config.secrets.processor, "processor.secret")?,
+        webhook_secrets: secret(&config.secrets.webhook, "webhook.secret")?,
+        own_origins,
+        max_reply_bytes: config.limits.max_data_bytes,
+        user_agent: concat!("baton/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })?)
+}
+
+fn make_data_dir(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| Error::DataDir { path: path.to_owned(), source })
+}
+
+/// Writes where the server listens, for scripts that bound port 0; whole or not at all.
+fn publish_url(data_dir: &Path, url: &str) -> Result<(), Error> {
+    let aside = data_dir.join(format!("url.{}.new", std::process::id()));
+    fs::write(&aside, url)
+        .and_then(|()| fs::rename(&aside, data_dir.join("url")))
+        .map_err(|source| Error::DataDir { path: data_dir.to_owned(), source })
+}
