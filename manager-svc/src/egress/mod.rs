@@ -22,7 +22,6 @@ mod connect;
 mod deliver;
 #[cfg(test)]
 mod deliver_tests;
-mod json;
 mod origin;
 mod policy;
 mod probe;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use baton_wire::json;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
@@ -9,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::body::{self, BodyError};
 use super::client::{Outgoing, SendError};
-use super::{Egress, json, reply};
+use super::{Egress, reply};
 
 /// One dispatch of one step.
 #[derive(Debug)]
@@ -129,7 +130,7 @@ fn output(read: Result<Bytes, BodyError>, cap: usize) -> ProcessReply {
         Err(BodyError::Lost) => return not_sent(SendError::Lost),
     };
     match json::check(&body) {
-        Ok(output) => ProcessReply::Output(output),
+        Ok(output) => ProcessReply::Output(body.slice_ref(output.as_bytes())),
         Err(error) => ProcessReply::failed("reply_not_json", format!("the reply {error}"), false),
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use baton_wire::json;
 use baton_wire::process::{CompleteIn, CompleteOut, CompleteOutcome, CompleteStatus, ErrorIn};
 use bytes::Bytes;
 
@@ -26,6 +27,10 @@ pub(crate) async fn complete_attempt(
     if let Some(data) = input.data.as_ref().filter(|data| data.get().len() > cap) {
         let message = format!("has {} bytes: at most {cap} are right", data.get().len());
         return Err(ApiError::field(Kind::DataTooLarge, "data", message));
+    }
+    if input.data.as_ref().is_some_and(|data| json::is_too_deep(data.get())) {
+        let message = format!("nests deeper than {} levels", json::MAX_DEPTH);
+        return Err(ApiError::field(Kind::InvalidRequest, "data", message));
     }
     let action = app.store.action(&id).await?.ok_or_else(unknown)?;
     // The record names the keys, and refuses a stranger before a payload is sent.

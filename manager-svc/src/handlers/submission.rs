@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
 use baton_wire::action::{ActionIn, JobIn, OnFailure};
+use baton_wire::json;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -92,6 +93,7 @@ fn action(
         let message = format!("has {} bytes: at most {cap} are right", data.len());
         return Err(ApiError::field(Kind::DataTooLarge, format!("{}data", at.0), message));
     }
+    shallow(data, "data", at)?;
     let jobs = jobs(input.jobs, at)?;
     let receiver = receiver(app, input.response_url.as_deref(), at)?;
     labels(&input.labels, at)?;
@@ -149,6 +151,9 @@ fn jobs(inputs: Vec<JobIn>, at: &Path) -> Result<Jobs, ApiError> {
 fn one_job(input: JobIn, at: &Path) -> Result<Job, ApiError> {
     let target =
         Target::parse(&input.target).map_err(|error| at.refuse("target", error.to_string()))?;
+    if let Some(params) = &input.params {
+        shallow(params.get(), "params", at)?;
+    }
     let timeout_ms = input.timeout_ms.unwrap_or(job::DEFAULT_TIMEOUT_MS);
     if !(job::MIN_TIMEOUT_MS..=job::MAX_TIMEOUT_MS).contains(&timeout_ms) {
         let (least, most) = (job::MIN_TIMEOUT_MS, job::MAX_TIMEOUT_MS);
@@ -164,6 +169,14 @@ fn one_job(input: JobIn, at: &Path) -> Result<Job, ApiError> {
         );
     }
     Ok(Job { target, params: input.params, timeout_ms, max_attempts })
+}
+
+/// Others must be able to read what is passed on.
+fn shallow(text: &str, field: &str, at: &Path) -> Result<(), ApiError> {
+    if json::is_too_deep(text) {
+        return Err(at.refuse(field, format!("nests deeper than {} levels", json::MAX_DEPTH)));
+    }
+    Ok(())
 }
 
 fn receiver(app: &App, url: Option<&str>, at: &Path) -> Result<Option<Receiver>, ApiError> {

@@ -5,6 +5,7 @@
 //! carry more than Baton reads.
 
 pub mod action;
+pub mod json;
 pub mod manager;
 pub mod problem;
 pub mod process;

@@ -1,27 +1,37 @@
-//! Is it JSON? Without building it.
+//! Is a text JSON that others can read? Without building the value.
 
-use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 /// How deep arrays and objects may nest: what common parsers read, serde's among them.
-const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 128;
 
 /// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum JsonError {
+pub enum JsonError {
+    /// There is nothing but white space.
     #[error("is empty")]
     Empty,
+    /// It is not UTF-8.
     #[error("is not UTF-8")]
     Utf8,
+    /// It is not one JSON value.
     #[error("is not one JSON value (line {line}, column {column})")]
-    Syntax { line: usize, column: usize },
+    Syntax {
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+    },
+    /// It nests deeper than [`MAX_DEPTH`].
     #[error("nests deeper than {MAX_DEPTH} levels")]
     Depth,
 }
 
-/// Checks that the text is one JSON value; answers it without the white space around it. Nothing is
-/// copied.
-pub(super) fn check(bytes: &Bytes) -> Result<Bytes, JsonError> {
+/// Checks that the text is one JSON value; answers it without the white space around it.
+///
+/// # Errors
+/// Says why it is not.
+pub fn check(bytes: &[u8]) -> Result<&str, JsonError> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonError::Utf8)?;
     let value = text.trim_matches([' ', '\t', '\n', '\r']);
     if value.is_empty() {
@@ -31,13 +41,16 @@ pub(super) fn check(bytes: &Bytes) -> Result<Bytes, JsonError> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         return Err(JsonError::Syntax { line: error.line(), column: error.column() });
     }
-    if too_deep(value.as_bytes()) {
+    if is_too_deep(value) {
         return Err(JsonError::Depth);
     }
-    Ok(bytes.slice_ref(value.as_bytes()))
+    Ok(value)
 }
 
-fn too_deep(text: &[u8]) -> bool {
+/// Whether a JSON text nests deeper than [`MAX_DEPTH`].
+#[must_use]
+pub fn is_too_deep(text: &str) -> bool {
+    let text = text.as_bytes();
     // Most texts have fewer brackets than would be needed; counting them is vectorised.
     if text.iter().filter(|b| matches!(b, b'[' | b'{')).count() <= MAX_DEPTH {
         return false;
@@ -65,10 +78,6 @@ fn too_deep(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn run(text: &[u8]) -> Result<Bytes, JsonError> {
-        check(&Bytes::copy_from_slice(text))
-    }
-
     #[test]
     fn one_value_is_accepted_without_the_white_space_around_it() {
         for (text, value) in [
@@ -77,7 +86,7 @@ mod tests {
             ("\"\\u00e9 é\"", "\"\\u00e9 é\""),
             ("-1.5e3\t", "-1.5e3"),
         ] {
-            assert_eq!(run(text.as_bytes()).unwrap(), value);
+            assert_eq!(check(text.as_bytes()).unwrap(), value);
         }
     }
 
@@ -98,22 +107,22 @@ mod tests {
             "<html>",
             "\u{a0}1",
         ] {
-            assert!(matches!(run(text.as_bytes()), Err(JsonError::Syntax { .. })), "{text}");
+            assert!(matches!(check(text.as_bytes()), Err(JsonError::Syntax { .. })), "{text}");
         }
-        assert_eq!(run(b""), Err(JsonError::Empty));
-        assert_eq!(run(b" \n"), Err(JsonError::Empty));
-        assert_eq!(run(b"\"\xff\""), Err(JsonError::Utf8));
+        assert_eq!(check(b""), Err(JsonError::Empty));
+        assert_eq!(check(b" \n"), Err(JsonError::Empty));
+        assert_eq!(check(b"\"\xff\""), Err(JsonError::Utf8));
     }
 
     #[test]
     fn depth_is_limited_and_brackets_in_strings_do_not_count() {
         let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(run(nested(128).as_bytes()).is_ok());
-        assert_eq!(run(nested(129).as_bytes()), Err(JsonError::Depth));
-        assert_eq!(run(nested(1_000_000).as_bytes()), Err(JsonError::Depth));
+        assert!(check(nested(128).as_bytes()).is_ok());
+        assert_eq!(check(nested(129).as_bytes()), Err(JsonError::Depth));
+        assert_eq!(check(nested(1_000_000).as_bytes()), Err(JsonError::Depth));
         let wide = format!("[{}]", vec!["{}"; 1000].join(","));
-        assert!(run(wide.as_bytes()).is_ok());
+        assert!(check(wide.as_bytes()).is_ok());
         let quoted = format!("[\"\\\"{}\", []]", "[".repeat(500));
-        assert!(run(quoted.as_bytes()).is_ok());
+        assert!(check(quoted.as_bytes()).is_ok());
     }
 }
