@@ -1,4 +1,5 @@
-//! The scenarios: real processes, real Redis, HTTP only.
+//! The scenarios: real processes, real Redis, HTTP only. The store is looked at from outside, by its
+//! keys and by the checker of its invariants.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -6,4 +7,14 @@
 )]
 #![allow(clippy::disallowed_methods, reason = "scenarios are outside of the manager's layers")]
 
+mod bad_input;
+mod complete;
+mod demo;
+mod embedded;
+mod faults;
+mod fifo;
 mod kit_itself;
+mod meta;
+mod register;
+mod submit;
+mod world;

@@ -1,5 +1,6 @@
 //! A data directory, and whatever process still lives in it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -16,7 +17,8 @@ impl DataDir {
     /// A new, empty directory.
     #[must_use]
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("baton-").tempdir();
+        let mode = fs::Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("baton-").permissions(mode).tempdir();
         Self(dir.expect("a temporary directory can be made"))
     }
 

@@ -15,7 +15,9 @@ Configuration is by environment: REDIS_URL, BATON_BIND, BATON_PUBLIC_URL, …; t
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<String> =
+        arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["serve"] => serve(),
         ["--version" | "-V"] => say(&format!("baton {}\n", env!("CARGO_PKG_VERSION"))),
@@ -33,7 +35,10 @@ fn serve() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("baton: {error}\n"), 1),
     };
-    match runtime.block_on(server::run(config)) {
+    let ended = runtime.block_on(server::run(config));
+    // Without waiting: a name lookup that hangs has a thread, which nobody can cancel.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&format!("baton: {error}\n"), 1),
     }

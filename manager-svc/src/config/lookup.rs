@@ -23,7 +23,12 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
         let Some(text) = (self.get)(name) else {
             return default;
         };
-        parse(text.trim()).unwrap_or_else(|problem| {
+        let parsed = if text.contains(char::REPLACEMENT_CHARACTER) {
+            Err("is not UTF-8: write it in plain characters".to_owned())
+        } else {
+            parse(text.trim())
+        };
+        parsed.unwrap_or_else(|problem| {
             self.problems.push(format!("{name} {problem}"));
             default
         })
@@ -38,13 +43,26 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
     pub(super) fn refuse_unknown(&mut self, names: impl IntoIterator<Item = String>) {
         for name in names {
             if name.starts_with("BATON_") && !self.asked.contains(&name.as_str()) {
-                let meant = self.asked.iter().max_by_key(|known| common_prefix(known, &name));
-                self.problems.push(match meant {
+                self.problems.push(match self.meant(&name) {
                     Some(known) => format!("{name} is not a variable: did you mean `{known}`?"),
-                    None => format!("{name} is not a variable: remove it"),
+                    None => format!(
+                        "{name} is not a variable: remove it, or look its name up in the README"
+                    ),
                 });
             }
         }
+    }
+
+    /// The variable that a wrong name stands for: with the prefix too many, cut short, or misspelt.
+    fn meant(&self, name: &str) -> Option<&'static str> {
+        let bare = name.strip_prefix("BATON_")?;
+        let exact =
+            |known: &&&str| **known == bare || (!bare.is_empty() && known.starts_with(name));
+        if let Some(known) = self.asked.iter().find(exact) {
+            return Some(known);
+        }
+        let near = self.asked.iter().map(|known| (edits(name, known), *known)).min()?;
+        (near.0 <= name.len() / 4).then_some(near.1)
     }
 
     pub(super) fn problems(self) -> Vec<String> {
@@ -52,6 +70,16 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
     }
 }
 
-fn common_prefix(a: &str, b: &str) -> usize {
-    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+/// How many letters to change, insert or remove until one is the other.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use baton_wire::signature::Secrets;
@@ -10,11 +11,14 @@ use ipnet::IpNet;
 use super::LogFormat;
 
 pub(super) fn redis_url(text: &str) -> Result<String, String> {
+    // Not repeated in the error: it may carry a password.
     let schemes = ["redis://", "rediss://", "redis+unix://", "unix://"];
     if schemes.iter().any(|scheme| text.starts_with(scheme)) {
         Ok(text.to_owned())
     } else {
-        Err("does not begin with `redis://`, `rediss://` or `redis+unix://`".to_owned())
+        Err("does not begin with `redis://`, `rediss://` or `redis+unix://`; write such a URL, \
+             or remove it to have the local server run its own Redis"
+            .to_owned())
     }
 }
 
@@ -29,12 +33,20 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
             && url.query().is_none()
             && url.fragment().is_none()
             && url.username().is_empty()
+            && url.password().is_none()
     });
+    // Not repeated in the error: it may carry credentials.
     url.map(|url| url.as_str().trim_end_matches('/').to_owned()).ok_or_else(|| {
-        format!(
-            "`{text}` is not an http or https URL without query, as in `https://baton.example.com`"
-        )
+        "is not an http or https URL without credentials and query, as in `https://baton.example.com`"
+            .to_owned()
     })
+}
+
+pub(super) fn directory(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("is empty: name a directory, as in `/var/lib/baton`".to_owned());
+    }
+    Ok(PathBuf::from(text))
 }
 
 pub(super) fn filter(text: &str) -> Result<String, String> {
@@ -47,7 +59,7 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err(format!("`{text}` is neither `text` nor `json`")),
+        _ => Err(format!("`{text}` is not a format: write `text` or `json`")),
     }
 }
 
@@ -71,7 +83,10 @@ pub(super) fn net(address: IpAddr, prefix: u8) -> IpNet {
 
 pub(super) fn ports(text: &str) -> Result<Vec<u16>, String> {
     items(text)
-        .map(|item| item.parse().map_err(|_| format!("has `{item}`, which is not a port")))
+        .map(|item| match item.parse() {
+            Ok(0) | Err(_) => Err(format!("has `{item}`, which is not a port, as in `443 8443`")),
+            Ok(port) => Ok(port),
+        })
         .collect()
 }
 
@@ -103,5 +118,5 @@ pub(super) fn within<T: FromStr + PartialOrd + Display + Copy>(
 }
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', ' ']).filter(|item| !item.is_empty())
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|item| !item.is_empty())
 }

@@ -1,4 +1,6 @@
 //! `baton serve`: every endpoint and the scheduler in one process.
+//!
+//! A start claims the port, then the Redis, then serves; a stop goes the other way, within [`STOP_WITHIN`].
 
 mod embedded;
 mod listen;
@@ -77,16 +79,23 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let (redis_url, embedded) = match &config.redis.url {
         Some(url) => (url.clone(), None),
-        None => {
-            let embedded = Embedded::start(&data_dir).await?;
-            (embedded.url(), Some(embedded))
-        }
+        None => match Embedded::start(&data_dir, stopped(stop.clone())).await? {
+            Some(embedded) => (embedded.url(), Some(embedded)),
+            None => return Ok(()),
+        },
     };
     let served = serve(config, &redis_url, listener, &local_url, &data_dir, stop).await;
-    if let Some(embedded) = embedded {
-        embedded.stop().await?;
-    }
-    served
+    let left = match embedded {
+        Some(embedded) => embedded.stop().await,
+        None => Ok(()),
+    };
+    served?;
+    Ok(left?)
+}
+
+/// Ends when the server is told to stop.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn serve(
@@ -103,27 +112,21 @@ async fn serve(
     let app = App::new(config, store, egress, &public_url);
     tick::take_work(&app);
 
-    publish_url(data_dir, local_url)?;
-    tracing::info!(url = local_url, public_url, "baton listens");
     let scheduler = tokio::spawn({
-        let (app, mut stop) = (app.clone(), stop.clone());
-        async move {
-            tick::run_forever(&app, async move {
-                let _ = stop.wait_for(|stop| *stop).await;
-            })
-            .await;
-        }
+        let (app, stop) = (app.clone(), stop.clone());
+        async move { tick::run_forever(&app, stopped(stop)).await }
     });
-    listen::accept(listener, router::whole(app.clone()), stop).await;
+    publish_url(data_dir, local_url)?;
+    tracing::info!(public_url, "baton listens on {local_url}");
+    let router = router::whole(app.clone());
+    let requests = listen::accept(listener, router, listen::HEADERS_WITHIN, stop).await;
     tracing::info!("stopping: what is under way may end");
+    withdraw_url(data_dir, local_url);
     app.stop_claiming();
+    app.calls.close();
     let bound = STOP_WITHIN.saturating_sub(STORE_STOPS_WITHIN);
-    let ended = tokio::time::timeout(bound, async {
-        let _ = scheduler.await;
-        app.calls.close();
-        app.calls.wait().await;
-    });
-    if ended.await.is_err() {
+    let all = async { tokio::join!(requests.end(), scheduler, app.calls.wait()) };
+    if tokio::time::timeout(bound, all).await.is_err() {
         tracing::warn!("some calls were cut off: their leases bring the work back");
     }
     Ok(())
@@ -161,15 +164,29 @@ fn egress(
 }
 
 fn make_data_dir(path: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| Error::DataDir { path: path.to_owned(), source })
+    let found = made.and_then(|()| fs::metadata(path));
+    let found = found.map_err(|source| Error::DataDir { path: path.to_owned(), source })?;
+    if found.permissions().mode() & 0o077 != 0 {
+        // Not changed by us: it may be a directory that others use too.
+        tracing::warn!(path = %path.display(), "others can look into BATON_DATA_DIR: chmod 700 it");
+    }
+    Ok(())
 }
 
 /// Writes where the server listens, for scripts that bound port 0; whole or not at all.
 fn publish_url(data_dir: &Path, url: &str) -> Result<(), Error> {
-    let aside = data_dir.join(format!("url.{}.new", std::process::id()));
+    let aside = data_dir.join(format!("url.{:016x}.new", rand::random::<u64>()));
     fs::write(&aside, url)
         .and_then(|()| fs::rename(&aside, data_dir.join("url")))
         .map_err(|source| Error::DataDir { path: data_dir.to_owned(), source })
+}
+
+/// Takes it back, unless another server on this directory has written its own since.
+fn withdraw_url(data_dir: &Path, url: &str) {
+    let path = data_dir.join("url");
+    if fs::read_to_string(&path).is_ok_and(|published| published == url) {
+        let _ = fs::remove_file(path);
+    }
 }

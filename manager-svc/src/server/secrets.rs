@@ -33,11 +33,11 @@ pub enum Error {
 ///
 /// # Errors
 /// When the file cannot be read or written, or holds something else.
-pub(crate) fn keep(path: &Path) -> Result<Secrets, Error> {
+pub(super) fn keep(path: &Path) -> Result<Secrets, Error> {
     let file = |source| Error::File { path: path.to_owned(), source };
     if !path.exists() {
-        let aside = path.with_extension(format!("{}.new", std::process::id()));
-        let _ = fs::remove_file(&aside);
+        // A name that nobody else has: process ids repeat between containers that share the directory.
+        let aside = path.with_extension(format!("{:016x}.new", rand::random::<u64>()));
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let mut new = options.open(&aside).map_err(file)?;
@@ -56,17 +56,40 @@ pub(crate) fn keep(path: &Path) -> Result<Secrets, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    fn directory(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("baton-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
 
     #[test]
     fn a_secret_is_made_once_and_then_kept() {
-        let dir = std::env::temp_dir().join(format!("baton-secrets-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let dir = directory("secrets");
         let path = dir.join("webhook.secret");
         let first = keep(&path).unwrap().sign("id", 1, b"x");
         assert_eq!(keep(&path).unwrap().sign("id", 1, b"x"), first);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "something").unwrap();
-        assert!(keep(&path).unwrap_err().to_string().contains("remove the file"));
+        let error = keep(&path).unwrap_err().to_string();
+        assert!(error.contains("remove the file") && !error.contains("something"), "{error}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn starters_that_race_agree_and_leave_one_file() {
+        let dir = directory("secrets-race");
+        let path = dir.join("webhook.secret");
+        let signatures: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..16).map(|_| scope.spawn(|| keep(&path).unwrap().sign("id", 1, b"x"))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(signatures.iter().all(|signature| *signature == signatures[0]));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
         fs::remove_dir_all(&dir).unwrap();
     }
 }

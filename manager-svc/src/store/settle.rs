@@ -117,7 +117,6 @@ impl Store {
             .with(name.as_str())
             .with(next.target.as_str())
             .with(next.timeout_ms)
-            .with(next.max_attempts)
             .with(hand_over.map_or(0, |wish| wish.candidates.len()))
             .with(hand_over.map_or("", |wish| wish.token.as_str()));
         let answer = self.with_payloads(written(&after, output), cmd).await?;

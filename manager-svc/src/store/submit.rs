@@ -88,7 +88,6 @@ impl Store {
                 .with(action.data.as_str())
                 .with(job.target.as_str())
                 .with(job.timeout_ms)
-                .with(job.max_attempts)
                 .with(*delay_ms)
                 .with(*expires_in_ms)
                 .with(fixed.len())

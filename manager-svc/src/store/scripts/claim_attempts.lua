@@ -11,15 +11,15 @@ local answer, taken = {now, p[5] or '', p[6] or ''}, false
 local claim = {0, ARGV[1], p[5], p[6], p[7] or ''}
 for i = 1, #KEYS - 5 do
   local action, id, token = KEYS[5 + i], ARGV[1 + 2 * i], ARGV[2 + 2 * i]
-  local r = redis.call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'timeout')
+  local r = redis.call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job')
   local mine = r[1] == token
   if not mine and r[1] and room > 0
     and redis.call('ZREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then
     mine, taken, room = true, true, room - 1
-    local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, r[5], now)
-    append(fields, {'v', r[2] + 1})
+    local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, now)
+    append(fields, {'v', r[2] + 1, 'status', 'running'})
     redis.call('HSET', action, unpack(fields))
-    redis.call('ZADD', KEYS[2], now + r[5], id)
+    redis.call('ZADD', KEYS[2], now + string.match(r[5], '^%d+'), id)
   end
   answer[3 + i] = mine and redis.call('HGETALL', action) or {}
 end

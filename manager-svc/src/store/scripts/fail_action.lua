@@ -6,16 +6,16 @@
 --      6 version, 7 target, 8 host or '', 9 token of the delivery or '', 10 its lease, 11 retention, 12 error
 -- Returns {1, now, claimed delivery}, or {-1} unknown, {-2} stale, {-3} duplicate
 local step, why = ARGV[2], ARGV[5]
-local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. step, 'v', 'claimed', 'processor',
-  'dispatches', 'lapsed', 'd_token')
+local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. step, 'v', 'held', 'dispatches',
+  'lapsed', 'd_token')
 local mark = (why == 'deadline' and ARGV[6] or ARGV[3]) .. ' ' .. ARGV[4]
 local state, answer = fence(step, ARGV[3], ARGV[4], r)
-if not answer and r[9] and string.sub(r[9], 1, #mark + 1) == mark .. ' ' then
-  answer = string.sub(r[9], #mark + 2)
+if not answer and r[8] and string.sub(r[8], 1, #mark + 1) == mark .. ' ' then
+  answer = string.sub(r[8], #mark + 2)
 end
 if answer then
   local at, claimed = string.match(answer, '^(%d+) (%d)$')
-  return {1, tonumber(at), r[10] == ARGV[9] and tonumber(claimed) or 0}
+  return {1, tonumber(at), r[9] == ARGV[9] and tonumber(claimed) or 0}
 end
 local now = clock()
 if why == 'deadline' then
@@ -42,8 +42,9 @@ end
 append(fields, {'v', r[5] + 1, 'status', 'failed', 'token', '', 'ended', now, 'error', ARGV[12],
   why == 'token' and 's:' .. step or 'lapsed', mark .. ' ' .. now .. ' ' .. (claimed and 1 or 0)})
 if r[2] ~= '' then
-  count(KEYS[4], 'failed', now - r[6])
-  append(fields, {'a:' .. r[8], line(step, r[7], r[6], now, 'failed', ARGV[12])})
+  local processor, since = holder(r[6])
+  count(KEYS[4], 'failed', now - since)
+  append(fields, {'a:' .. r[7], line(step, processor, since, now, ARGV[12])})
 end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[8] == '' then

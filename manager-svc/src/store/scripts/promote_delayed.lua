@@ -5,16 +5,17 @@
 local now = clock()
 for i = 1, #ARGV / 2 do
   local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
-  local r = redis.call('HMGET', action, 'target', 'seq', 'v')
-  if r[1] == target and tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now then
+  local r = redis.call('HMGET', action, 'job', 'queued', 'v')
+  if r[1] and string.match(r[1], ' (%S+)$') == target and tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now then
     redis.call('ZREM', KEYS[1], id)
-    local seq = tonumber(r[2])
-    if seq == 0 then
-      seq = redis.call('INCR', KEYS[2])
+    local seq = string.match(r[2], '^%d+')
+    if seq == '0' then
+      seq = queue_up(KEYS[3 + 2 * i], KEYS[2], KEYS[3], target, id)
+    else
+      redis.call('ZADD', KEYS[3 + 2 * i], seq, id)
+      redis.call('SADD', KEYS[3], target)
     end
-    redis.call('ZADD', KEYS[3 + 2 * i], seq, id)
-    redis.call('SADD', KEYS[3], target)
-    redis.call('HSET', action, 'seq', seq, 'v', r[3] + 1)
+    redis.call('HSET', action, 'queued', seq .. ' ' .. now, 'v', r[3] + 1)
   end
 end
 return 1

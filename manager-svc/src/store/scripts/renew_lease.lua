@@ -2,12 +2,11 @@
 -- KEYS 1 action, 2 pending
 -- ARGV 1 id, 2 step, 3 token hash
 -- Returns {1, end of the lease}, or {-1} unknown, {-2} stale, {-3} duplicate (settled already)
-local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. ARGV[2], 'timeout')
+local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. ARGV[2], 'job')
 local state = fence(ARGV[2], ARGV[3], '', r)
 if state ~= 'current' then
   return {REFUSED[state]}
 end
-local lease = clock() + r[5]
+local lease = clock() + string.match(r[5], '^%d+')
 redis.call('ZADD', KEYS[2], 'XX', lease, ARGV[1])
-redis.call('HSET', KEYS[1], 'lease', lease)
 return {1, lease}

@@ -2,20 +2,17 @@
 -- KEYS 1 seq, 2 live, 3 targets, 4 delayed, 5 idempotency record;
 --      then per action: action, data, input of its first target; then four per candidate
 -- ARGV 1 actions, 2 candidates, 3 token hash of the claim or '', 4 hash of the body or '', 5 most live;
---      per action: id, nonce, target, timeout, max attempts, delay, expiry, n, n fixed fields and values
+--      per action: id, nonce, target, timeout, delay, expiry, n, n fixed fields and values
 -- Returns {1, now, claim} accepted, {2, ids} known, {-5} another body, {-6} full, {-4} payload missing
 local actions, candidates, first = tonumber(ARGV[1]), tonumber(ARGV[2]), 6 + 3 * ARGV[1]
 local function each(visit)
   local at = 6
   for i = 1, actions do
     visit(KEYS[3 + 3 * i], KEYS[4 + 3 * i], KEYS[5 + 3 * i], at)
-    at = at + 8 + 2 * ARGV[at + 7]
+    at = at + 7 + 2 * ARGV[at + 6]
   end
 end
-local function refuse(answer)
-  each(function(_, data) redis.call('UNLINK', data) end)
-  return answer
-end
+local function refuse(answer) each(function(_, data) redis.call('UNLINK', data) end) return answer end
 local before = redis.call('HMGET', KEYS[6], 'created', 'handed', 'token')
 if before[1] then
   each(function(action, data, _, at)
@@ -29,13 +26,13 @@ if known and known[1] then
 elseif redis.call('ZCARD', KEYS[2]) + actions > tonumber(ARGV[5]) then
   return refuse({-6})
 end
+-- Written a moment ago with a TTL: what has none to take away was not written.
 local present, now, claim, ids = 0, clock(), nil, {}
-each(function(_, data) present = present + redis.call('EXISTS', data) end)
+each(function(_, data) present = present + redis.call('PERSIST', data) end)
 if present < actions then return refuse({-4}) end
-each(function(action, data, queue, at)
-  local id, target, timeout, delay = ARGV[at], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 5])
-  local deadline, seq = now + delay + ARGV[at + 6], 0
-  redis.call('PERSIST', data)
+each(function(action, _, queue, at)
+  local id, target, timeout, delay = ARGV[at], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
+  local deadline, seq = now + delay + ARGV[at + 5], 0
   claim = ARGV[3] ~= '' and choose(first, candidates, target, now)
   if claim then
     seq = redis.call('INCR', KEYS[1])
@@ -45,11 +42,12 @@ each(function(action, data, queue, at)
   else
     seq = queue_up(queue, KEYS[1], KEYS[3], target, id)
   end
-  local record = {'v', 1, 'run', 1, 'step', 0, 'data', ARGV[at + 1], 'target', target, 'timeout', timeout,
-    'max', ARGV[at + 4], 'seq', seq, 'created', now, 'ready', now + delay, 'deadline', deadline}
-  append(record, claim and claim_fields(claim, ARGV[3], 1, 1, timeout, now)
-    or {'status', 'queued', 'token', '', 'tries', 0, 'dispatches', 0, 'handed', 0})
-  for j = at + 8, at + 7 + 2 * ARGV[at + 7] do record[#record + 1] = ARGV[j] end
+  local record = {'v', 1, 'run', 1, 'status', claim and 'running' or 'queued', 'step', 0,
+    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', seq .. ' ' .. now + delay,
+    'created', now, 'deadline', deadline, 'handed', claim and claim[1] or 0}
+  append(record, claim and claim_fields(claim, ARGV[3], 1, 1, now)
+    or {'token', '', 'tries', 0, 'dispatches', 0})
+  for j = at + 7, at + 6 + 2 * ARGV[at + 6] do record[#record + 1] = ARGV[j] end
   redis.call('HSET', action, unpack(record))
   redis.call('ZADD', KEYS[2], deadline, id)
   ids[#ids + 1] = id

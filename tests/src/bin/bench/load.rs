@@ -12,7 +12,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::board::Board;
 use crate::meter::{RedisMeter, cpu};
@@ -39,6 +39,8 @@ pub(crate) struct Shape {
     pub(crate) batch: u32,
     /// How many actions are under way at most, from submit to webhook.
     pub(crate) window: u32,
+    /// How long each connection rests before it submits.
+    pub(crate) rest: Duration,
 }
 
 /// When a phase ends.
@@ -100,7 +102,7 @@ impl Lab {
         for _ in 0..shape.connections {
             let connection = Connection::open(front.address).await;
             let (board, tail) = (Arc::clone(&self.board), Arc::clone(&self.tail));
-            tasks.spawn(connection.submit(board, tail, shape.batch, each, move || match until {
+            tasks.spawn(connection.submit(board, tail, shape, each, move || match until {
                 Until::Elapsed(time) => start.elapsed() >= time,
                 Until::Submitted(_) => false,
             }));
@@ -145,7 +147,7 @@ impl Lab {
 
 /// The counters a moment later: after its webhook, an orchestrator still has to note it.
 async fn settled(meter: &mut RedisMeter) -> crate::meter::Counters {
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    sleep(Duration::from_millis(20)).await;
     meter.read().await
 }
 
@@ -173,13 +175,16 @@ impl Connection {
         mut self,
         board: Arc<Board>,
         tail: Arc<str>,
-        batch: u32,
+        Shape { batch, rest, .. }: Shape,
         requests: usize,
         over: impl Fn() -> bool,
     ) {
         for _ in 0..requests {
             let permits = board.window.acquire_many(batch).await;
             permits.expect("the window is never closed").forget();
+            if !rest.is_zero() {
+                sleep(rest).await;
+            }
             if over() {
                 board.window.add_permits(batch as usize);
                 return;

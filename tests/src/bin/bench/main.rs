@@ -39,9 +39,11 @@ const ALONE_SHARE: f64 = 0.08;
 /// How many actions the round trips are counted over.
 const COUNTED: usize = 200;
 
-const SINGLE: Shape = Shape { connections: 64, batch: 1, window: 64 };
-const ARRAYS: Shape = Shape { connections: 8, batch: 100, window: 800 };
-const ALONE: Shape = Shape { connections: 1, batch: 1, window: 1 };
+const SINGLE: Shape = Shape { connections: 64, batch: 1, window: 64, rest: Duration::ZERO };
+const ARRAYS: Shape = Shape { connections: 8, batch: 100, window: 800, rest: Duration::ZERO };
+const ALONE: Shape = Shape { connections: 1, batch: 1, window: 1, rest: Duration::ZERO };
+/// An action apart from the one before: noting its delivery must not share a read with a submit.
+const APART: Shape = Shape { rest: Duration::from_millis(3), ..ALONE };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -94,7 +96,7 @@ async fn bench() -> ExitCode {
         lost += lab.phase(front, SINGLE, Until::Submitted(6400)).await.lost;
     }
     lost += lab.phase(baton_front, ALONE, Until::Submitted(100)).await.lost;
-    let counted = lab.phase(baton_front, ALONE, Until::Submitted(COUNTED)).await;
+    let counted = lab.phase(baton_front, APART, Until::Submitted(COUNTED)).await;
     lost += counted.lost;
 
     let mut rounds = Vec::new();

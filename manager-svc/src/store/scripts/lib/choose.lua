@@ -29,9 +29,10 @@ local function chosen(first, candidate, standing)
 end
 
 -- The fields of a record whose attempt `tries`, dispatch `dispatches`, is claimed now.
-local function claim_fields(claim, token, tries, dispatches, timeout, now)
-  return {'status', 'running', 'token', token, 'processor', claim[2], 'epoch', claim[4], 'boot', claim[5],
-    'claimed', now, 'lease', now + timeout, 'tries', tries, 'dispatches', dispatches, 'handed', claim[1]}
+local function claim_fields(claim, token, tries, dispatches, now)
+  local boot = claim[5] ~= '' and claim[5] or '-'
+  return {'token', token, 'held', table.concat({claim[2], claim[4], boot, now}, ' '),
+    'tries', tries, 'dispatches', dispatches}
 end
 
 local function append(list, more)

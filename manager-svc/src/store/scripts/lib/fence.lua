@@ -25,9 +25,14 @@ end
 local REFUSED = {unknown = -1, stale = -2, duplicate = -3}
 local PAYLOAD_MISSING = -4
 
--- One settled attempt, as the timeline keeps it.
-local function line(step, processor, claimed, now, result, failure)
-  return table.concat({step, processor, claimed, now, result, failure}, '\t')
+-- Who holds the attempt, and since when.
+local function holder(held)
+  return string.match(held, '^(%S+) %S+ %S+ (%d+)$')
+end
+
+-- One settled attempt, as the timeline keeps it: with a failure, or without one when it succeeded.
+local function line(step, processor, claimed, now, failure)
+  return table.concat({step, processor, claimed, now, failure}, '\t')
 end
 
 -- A processor's counters are written by the transition that settles the attempt: exact after any crash.

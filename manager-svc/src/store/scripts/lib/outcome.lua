@@ -2,7 +2,8 @@
 local function ended(action, data, idempotency, retention)
   redis.call('PEXPIRE', action, retention)
   redis.call('PEXPIRE', data, retention)
-  if redis.call('EXISTS', idempotency) == 1 and redis.call('HINCRBY', idempotency, 'open', -1) <= 0 then
+  if idempotency ~= '{p0}:none' and redis.call('EXISTS', idempotency) == 1
+    and redis.call('HINCRBY', idempotency, 'open', -1) <= 0 then
     redis.call('PEXPIRE', idempotency, 86400000)
   end
 end

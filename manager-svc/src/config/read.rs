@@ -1,0 +1,118 @@
+//! From variables to a [`Config`]: which variable each value has, and what it may be.
+
+use super::lookup::Lookup;
+use super::{
+    Config, DeliveryConfig, EgressConfig, HealthConfig, LimitsConfig, LogConfig, RedisConfig,
+    RetentionConfig, SecretsConfig, ServerConfig, parse,
+};
+
+/// What is wrong with the environment: every problem, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(Vec<String>);
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names every variable that is unknown or has a bad value, with the remedy.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+        // What is no text becomes replacement characters, which are refused like any other bad value.
+        let get = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        Self::from_lookup(get, names)
+    }
+
+    /// Reads from any lookup; `names` are the variables that are set.
+    ///
+    /// # Errors
+    /// Names every variable that is unknown or has a bad value, with the remedy.
+    pub fn from_lookup(
+        get: impl Fn(&str) -> Option<String>,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<Self, ConfigError> {
+        let mut lookup = Lookup::new(get);
+        let config = Self::read(&mut lookup);
+        lookup.refuse_unknown(names);
+        config.refuse_hazards(&mut lookup);
+        let problems = lookup.problems();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+    }
+
+    fn read(l: &mut Lookup<impl Fn(&str) -> Option<String>>) -> Self {
+        let d = Self::default();
+        Self {
+            redis: RedisConfig {
+                url: l.read("REDIS_URL", None, |t| parse::redis_url(t).map(Some)),
+            },
+            server: ServerConfig {
+                bind: l.read("BATON_BIND", d.server.bind, parse::address),
+                public_url: l.read("BATON_PUBLIC_URL", None, |t| parse::http_url(t).map(Some)),
+                data_dir: l.read("BATON_DATA_DIR", d.server.data_dir, parse::directory),
+            },
+            log: LogConfig {
+                filter: l.read("BATON_LOG", d.log.filter, parse::filter),
+                format: l.read("BATON_LOG_FORMAT", d.log.format, parse::log_format),
+            },
+            secrets: SecretsConfig {
+                processor: l.read("BATON_PROCESSOR_SECRETS", None, |t| parse::secrets(t).map(Some)),
+                webhook: l.read("BATON_WEBHOOK_SECRETS", None, |t| parse::secrets(t).map(Some)),
+            },
+            egress: EgressConfig {
+                processor_cidrs: l.read(
+                    "BATON_PROCESSOR_CIDRS",
+                    d.egress.processor_cidrs,
+                    parse::nets,
+                ),
+                response_cidrs: l.read(
+                    "BATON_RESPONSE_CIDRS",
+                    d.egress.response_cidrs,
+                    parse::nets,
+                ),
+                ports: l.read("BATON_EGRESS_PORTS", d.egress.ports, parse::ports),
+            },
+            limits: LimitsConfig {
+                max_data_bytes: l.read("BATON_MAX_DATA_BYTES", d.limits.max_data_bytes, |t| {
+                    parse::within(t, 1, 4 * 1024 * 1024)
+                }),
+                max_queued: l.read("BATON_MAX_QUEUED", d.limits.max_queued, |t| {
+                    parse::within(t, 1, u64::MAX)
+                }),
+                dispatch_wait_ms: l.read(
+                    "BATON_DISPATCH_WAIT_MS",
+                    d.limits.dispatch_wait_ms,
+                    |t| parse::within(t, 100, 25_000),
+                ),
+            },
+            health: HealthConfig {
+                interval_ms: l.read("BATON_HEALTH_INTERVAL_MS", d.health.interval_ms, |t| {
+                    parse::within(t, 100, 3_600_000)
+                }),
+            },
+            delivery: DeliveryConfig {
+                schedule_ms: l.read(
+                    "BATON_DELIVERY_SCHEDULE_MS",
+                    d.delivery.schedule_ms,
+                    parse::schedule,
+                ),
+                timeout_ms: d.delivery.timeout_ms,
+            },
+            retention: RetentionConfig {
+                retention_ms: l.read("BATON_RETENTION_MS", d.retention.retention_ms, |t| {
+                    parse::within(t, 1_000, 365 * 24 * 3_600_000)
+                }),
+            },
+        }
+    }
+
+    fn refuse_hazards(&self, l: &mut Lookup<impl Fn(&str) -> Option<String>>) {
+        if !self.server.bind.ip().is_loopback() {
+            l.problem(
+                "BATON_BIND",
+                "listens beyond loopback, and requests are not authenticated",
+                "bind to 127.0.0.1 and put a proxy that authenticates in front",
+            );
+        }
+    }
+}

@@ -1,0 +1,143 @@
+use super::*;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let get =
+        |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+    Config::from_lookup(get, pairs.iter().map(|(name, _)| (*name).to_owned()))
+}
+
+fn refusal(pairs: &[(&str, &str)]) -> String {
+    read(pairs).map(|config| format!("accepted: {config:?}")).unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_environment_gives_the_defaults() {
+    let config = read(&[("PATH", "/bin"), ("HOME", "/")]).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    assert_eq!(config.server.bind.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.server.data_dir, PathBuf::from(".baton"));
+    assert_eq!(config.limits.max_data_bytes, 262_144);
+    assert_eq!(config.delivery.schedule_ms[..3], [0, 5_000, 300_000]);
+    let loopback = |ip: &str| {
+        let ip: IpAddr = ip.parse().unwrap();
+        config.egress.processor_cidrs.iter().any(|net| net.contains(&ip))
+    };
+    assert!(loopback("127.1.2.3") && loopback("::1") && !loopback("10.0.0.1"));
+}
+
+#[test]
+fn every_variable_is_read() {
+    let config = read(&[
+        ("REDIS_URL", "rediss://user:secret@cache:6380/0"),
+        ("BATON_BIND", " [::1]:0 "),
+        ("BATON_PUBLIC_URL", "https://baton.example.com/"),
+        ("BATON_DATA_DIR", "/var/lib/baton"),
+        ("BATON_LOG", "debug,hyper=warn"),
+        ("BATON_LOG_FORMAT", "json"),
+        ("BATON_PROCESSOR_SECRETS", SECRET),
+        ("BATON_WEBHOOK_SECRETS", SECRET),
+        ("BATON_PROCESSOR_CIDRS", "10.0.0.0/8, fd00::/8"),
+        ("BATON_RESPONSE_CIDRS", ""),
+        ("BATON_EGRESS_PORTS", "443"),
+        ("BATON_MAX_DATA_BYTES", "4194304"),
+        ("BATON_MAX_QUEUED", "5"),
+        ("BATON_DISPATCH_WAIT_MS", "500"),
+        ("BATON_HEALTH_INTERVAL_MS", "1000"),
+        ("BATON_DELIVERY_SCHEDULE_MS", "0 100\t200"),
+        ("BATON_RETENTION_MS", "60000"),
+    ])
+    .unwrap();
+    assert_eq!(config.redis.url.as_deref(), Some("rediss://user:secret@cache:6380/0"));
+    assert_eq!(config.server.bind.to_string(), "[::1]:0");
+    assert_eq!(config.server.public_url.as_deref(), Some("https://baton.example.com"));
+    assert_eq!(config.server.data_dir, PathBuf::from("/var/lib/baton"));
+    assert_eq!(config.log.filter, "debug,hyper=warn");
+    assert_eq!(config.log.format, LogFormat::Json);
+    assert!(config.secrets.processor.is_some() && config.secrets.webhook.is_some());
+    assert_eq!(config.egress.processor_cidrs.len(), 2);
+    assert!(config.egress.response_cidrs.is_empty());
+    assert_eq!(config.egress.ports, [443]);
+    assert_eq!(config.limits.max_data_bytes, 4_194_304);
+    assert_eq!(config.limits.max_queued, 5);
+    assert_eq!(config.limits.dispatch_wait_ms, 500);
+    assert_eq!(config.health.interval_ms, 1_000);
+    assert_eq!(config.delivery.schedule_ms, [0, 100, 200]);
+    assert_eq!(config.retention.retention_ms, 60_000);
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("secret@") && !debug.contains("MfKQ"), "{debug}");
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
+    let cases = [
+        ("REDIS_URL", "http://cache", "`redis://`"),
+        ("REDIS_URL", "", "or remove it"),
+        ("BATON_BIND", "localhost:8080", "as in `127.0.0.1:8080`"),
+        ("BATON_BIND", "0.0.0.0:8080", "not authenticated: bind to 127.0.0.1"),
+        ("BATON_BIND", "[::]:0", "not authenticated: bind to 127.0.0.1"),
+        ("BATON_PUBLIC_URL", "baton.example.com", "as in `https://baton.example.com`"),
+        ("BATON_PUBLIC_URL", "ftp://baton.example.com", "not an http or https URL"),
+        ("BATON_PUBLIC_URL", "https://baton.example.com/?a=b", "without credentials and query"),
+        ("BATON_DATA_DIR", " ", "name a directory"),
+        ("BATON_DATA_DIR", "b\u{fffd}ton", "not UTF-8"),
+        ("BATON_LOG", "loud=noise=", "say `info`"),
+        ("BATON_LOG_FORMAT", "xml", "write `text` or `json`"),
+        ("BATON_PROCESSOR_SECRETS", "", "write at least one"),
+        ("BATON_WEBHOOK_SECRETS", "whsec_MTIz", "24 to 64"),
+        ("BATON_PROCESSOR_CIDRS", "10.0.0.0/40", "as in `10.0.0.0/8`"),
+        ("BATON_RESPONSE_CIDRS", "10.0.0.0/8;::1/128", "as in `10.0.0.0/8`"),
+        ("BATON_EGRESS_PORTS", "https", "as in `443 8443`"),
+        ("BATON_EGRESS_PORTS", "0", "as in `443 8443`"),
+        ("BATON_MAX_DATA_BYTES", "4194305", "from 1 to 4194304"),
+        ("BATON_MAX_QUEUED", "0", "from 1 to"),
+        ("BATON_DISPATCH_WAIT_MS", "25001", "from 100 to 25000"),
+        ("BATON_HEALTH_INTERVAL_MS", "10s", "from 100 to 3600000"),
+        ("BATON_DELIVERY_SCHEDULE_MS", "-1", "as in `0 5000 300000`"),
+        ("BATON_DELIVERY_SCHEDULE_MS", ",", "1 to 50 delays"),
+        ("BATON_RETENTION_MS", "1", "from 1000 to"),
+    ];
+    for (name, value, remedy) in cases {
+        let error = refusal(&[(name, value)]);
+        assert!(error.starts_with(name) && error.contains(remedy), "{name}={value}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let error = refusal(&[("BATON_BIND", "?"), ("BATON_LOG_FORMAT", "xml"), ("BATON_NOPE", "1")]);
+    assert_eq!(error.lines().count(), 3, "{error}");
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
+    let cases = [
+        ("BATON_WEBHOK_SECRETS", "mean `BATON_WEBHOOK_SECRETS`?"),
+        ("BATON_DATADIR", "mean `BATON_DATA_DIR`?"),
+        ("BATON_MAX_DATA", "mean `BATON_MAX_DATA_BYTES`?"),
+        ("BATON_REDIS_URL", "mean `REDIS_URL`?"),
+        ("BATON_CALLER_KEYS", "remove it"),
+        ("BATON_", "remove it"),
+    ];
+    for (name, expected) in cases {
+        let error = refusal(&[(name, "1")]);
+        assert!(error.starts_with(name) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn no_refusal_shows_a_secret() {
+    for (name, value) in [
+        ("REDIS_URL", "http://user:hush@cache"),
+        ("BATON_PUBLIC_URL", "https://user:hush@baton.example.com"),
+        ("BATON_PUBLIC_URL", "https://:hush@baton.example.com"),
+        ("BATON_PROCESSOR_SECRETS", "hush"),
+        ("BATON_WEBHOOK_SECRETS", "whsec_hush"),
+        ("BATON_WEBHOOK_SECRET", "hush"),
+    ] {
+        let error = refusal(&[(name, value)]);
+        assert!(!error.contains("hush"), "{error}");
+    }
+}

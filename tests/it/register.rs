@@ -1,0 +1,125 @@
+//! Processors that come, go, and are not who they say they are.
+
+use baton_wire::manager::ProcessorStatus;
+use baton_wire::processor::{DrainStatus, RegisterIn};
+use kit::{Gate, Processor, ProcessorSpec, Refusal, Reply, action, until};
+use serde_json::json;
+
+use crate::world::World;
+
+fn code(refusal: &Refusal) -> (u16, &str) {
+    (refusal.status, refusal.problem.code.as_str())
+}
+
+#[tokio::test]
+async fn a_processor_is_called_back_before_it_is_accepted() {
+    let world = World::start().await;
+    let mut processor = Processor::sync(ProcessorSpec::new("p"), |data| data).await;
+    let right = processor.registration();
+    let before = world.redis.keyspace().await;
+
+    let other_id = RegisterIn { id: "q".to_owned(), ..right.clone() };
+    let refusal = world.baton.register(&other_id).await.unwrap_err();
+    assert_eq!(code(&refusal), (422, "processor_mismatch"));
+    assert_eq!(refusal.problem.errors[0].path, "id");
+    let other_name = RegisterIn { name: "q".to_owned(), ..right.clone() };
+    let refusal = world.baton.register(&other_name).await.unwrap_err();
+    assert_eq!(code(&refusal), (422, "processor_mismatch"));
+    assert_eq!(refusal.problem.errors[0].path, "name");
+
+    let broken = [
+        Reply::status(404),
+        Reply::raw(200, "no JSON"),
+        Reply::raw(200, "{}"),
+        Reply::raw(200, vec![b' '; 1 << 20]),
+        Reply::status(302).with("location", "/other"),
+        Reply::Cut,
+    ];
+    for reply in broken {
+        processor.answer_meta_with(Some(reply.clone()));
+        let refusal = world.baton.register(&right).await.unwrap_err();
+        assert_eq!(code(&refusal), (422, "processor_unreachable"), "{reply:?}");
+        assert_eq!(refusal.problem.errors[0].path, "url");
+    }
+    processor.answer_meta_with(None);
+    processor.server().stop().await;
+    let refusal = world.baton.register(&right).await.unwrap_err();
+    assert_eq!(code(&refusal), (422, "processor_unreachable"));
+    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+
+    processor.server().restart().await;
+    let answer = world.baton.post("/register", &right).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(world.baton.post("/register", &right).await.status, 200);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_id_at_a_second_url_is_refused_while_the_first_answers() {
+    let world = World::start().await;
+    let mut first = world.adder("p").await;
+    let second = Processor::sync(world.spec("p"), |data| data).await;
+    let before = world.redis.keyspace().await;
+    let refusal = world.baton.register(&second.registration()).await.unwrap_err();
+    assert_eq!(code(&refusal), (409, "processor_id_taken"));
+    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    first.server().stop().await;
+    second.register(&world.baton).await;
+    world.baton.submit(&action(&json!([]), &["p"], Some(&world.receiver.url()))).await;
+    world.receiver.wait_for(1).await;
+    assert_eq!((first.arrivals().len(), second.arrivals().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_id_never_equals_the_name_of_another_processor() {
+    let world = World::start().await;
+    let _p = world.adder("p").await;
+    let before = world.redis.keyspace().await;
+    for spec in [world.spec("p-kind").name("other"), world.spec("q").name("p")] {
+        let processor = Processor::sync(spec, |data| data).await;
+        let refusal = world.baton.register(&processor.registration()).await.unwrap_err();
+        assert_eq!(code(&refusal), (409, "processor_name_conflict"));
+    }
+    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+}
+
+#[tokio::test]
+async fn a_draining_processor_ends_its_work_and_leaves() {
+    let world = World::start().await;
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let processor = Processor::start(world.spec("p").name("shared").capacity(1), move |call| {
+        let held = held.clone();
+        async move {
+            held.pass().await;
+            Reply::json(&call.data())
+        }
+    });
+    let processor = processor.await;
+    let epoch = processor.register(&world.baton).await.epoch;
+    let url = world.receiver.url();
+    world.baton.submit_all(&vec![action(&json!(1), &["shared"], Some(&url)); 3]).await;
+    processor.wait_for(1).await;
+
+    let older = world.baton.drain("p", epoch - 1).await.unwrap();
+    assert_eq!((older.status, older.in_flight), (DrainStatus::Unchanged, 1));
+    let drained = world.baton.drain("p", epoch).await.unwrap();
+    assert_eq!((drained.status, drained.in_flight), (DrainStatus::Draining, 1));
+    assert_eq!(world.baton.meta().await.processors[0].status, ProcessorStatus::Draining);
+    gate.open();
+    until("the drained processor is gone", async || world.baton.meta().await.processors.is_empty())
+        .await;
+    assert_eq!((processor.arrivals().len(), world.receiver.deliveries().len()), (1, 1));
+    assert_eq!(world.baton.drain("p", epoch).await.unwrap().status, DrainStatus::Gone);
+    assert_eq!(
+        code(&world.baton.drain("q", epoch).await.unwrap_err()),
+        (404, "processor_not_found")
+    );
+
+    // The two that wait are remembered, and go on with whoever serves the name next.
+    let next = Processor::sync(world.spec("q").name("shared"), |data| data).await;
+    next.register(&world.baton).await;
+    world.receiver.wait_for(3).await;
+    assert_eq!(next.arrivals().len(), 2);
+    world.assert_sound().await;
+}
