@@ -1,1 +1,28 @@
-//! Baton.
+//! Baton's endpoints in groups, one function each: the same routes that the local server mounts whole.
+
+/// The routes of each function.
+pub mod routes {
+    use axum::Router;
+    use manager_svc::app::App;
+    use manager_svc::router::{Slice, slice};
+
+    /// Submitting and reading actions.
+    pub fn action(app: App) -> Router {
+        slice(app, Slice::Action)
+    }
+
+    /// Reports of processors.
+    pub fn complete(app: App) -> Router {
+        slice(app, Slice::Complete)
+    }
+
+    /// Processors coming and going.
+    pub fn register(app: App) -> Router {
+        slice(app, Slice::Register)
+    }
+
+    /// The manager about itself.
+    pub fn meta(app: App) -> Router {
+        slice(app, Slice::Meta)
+    }
+}

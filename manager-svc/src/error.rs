@@ -185,3 +185,25 @@ pub(crate) fn panicked(cause: Box<dyn std::any::Any + std::marker::Send + 'stati
     drop(cause);
     ApiError::new(Kind::Internal).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    /// The table is read from this file, so that a new code cannot be forgotten.
+    #[test]
+    fn every_code_is_documented_with_its_status() {
+        let source = include_str!("error.rs");
+        let table = include_str!("../../docs/errors.md");
+        let start = source.find("fn describe").unwrap();
+        let end = source.find("impl ApiError").unwrap();
+        let codes: Vec<&str> = source[start..end]
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .filter(|text| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+            .collect();
+        assert!(codes.len() > 15, "{codes:?}");
+        for code in codes {
+            assert!(table.contains(&format!("| `{code}` | ")), "`{code}` is not in docs/errors.md");
+        }
+    }
+}

@@ -61,11 +61,15 @@ pub fn slice(app: App, slice: Slice) -> Router {
     mount(app, move |of| of == slice)
 }
 
-fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
+fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {
     ROUTES
         .iter()
         .filter(|(slice, ..)| wanted(*slice))
         .fold(Router::new(), |router, (_, path, method)| router.route(path, method()))
+}
+
+fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
+    routes(wanted)
         .fallback(async || ApiError::new(Kind::RouteNotFound))
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -89,4 +93,19 @@ async fn bound_time(
 fn span<B>(request: &Request<B>) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("");
     tracing::info_span!("request", request_id = id, method = %request.method(), path = request.uri().path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slice_mounts_and_together_they_are_the_whole() {
+        // A path that two routes share, or that is malformed, panics here.
+        let _whole = routes(|_| true);
+        for slice in Slice::ALL {
+            let _slice = routes(|of| of == slice);
+            assert!(ROUTES.iter().any(|(of, ..)| *of == slice), "{slice:?} is empty");
+        }
+    }
 }

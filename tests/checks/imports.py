@@ -25,24 +25,27 @@ DEV_CRATES = {"baton-tests": "manager-svc"}
 
 # Modules of manager-svc; `wire` is the crate baton-wire.
 MODULES = {
-    "bin": "config server telemetry",
-    "server": "app clock config egress error reply router store telemetry tick wake",
-    "router": "app config error handlers reply",
-    "handlers": "app config domain egress error reply store wake wire",
-    "tick": "app clock config domain egress store wake wire",
-    "app": "clock config domain egress store wake",
-    "reply": "domain error store wire",
-    "error": "domain egress store wire",
-    "config": "domain egress wire",
+    "bin": "config server",
+    "server": "app config egress router store tick wire",
+    "router": "app error handlers",
+    "handlers": "app domain egress error reply settle store view wake wire",
+    "tick": "app clock domain egress settle store view wake wire",
+    "settle": "app domain store wake",
+    "view": "clock domain store wire",
+    "app": "config domain egress registry store usage wake",
+    "registry": "store",
+    "wake": "store",
+    "reply": "",
+    "error": "store wire",
+    "config": "wire",
     "egress": "wire",
-    "store": "clock config domain",
-    "wake": "",
+    "store": "domain",
+    "usage": "wire",
     "clock": "",
-    "telemetry": "config",
     "domain": "",
 }
 # What the other crates may use of manager-svc.
-USERS = {"functions": "app config router tick telemetry", "tests": "store"}
+USERS = {"functions": "app router", "tests": "domain store"}
 
 # Names from other crates that only these modules of manager-svc may use.
 CONFINED = {
@@ -93,8 +96,8 @@ def absolute(path: tuple[str, ...], module: tuple[str, ...], own_crate: bool) ->
     """A path into manager-svc from its root; None when it leads elsewhere."""
     if path[0] == LIBRARY:
         return path[1:]
-    if not own_crate or path[0] not in {"crate", "self", "super"}:
-        return None
+    if not own_crate or path[0] not in {"crate", "self", "super"} or path == ("crate",):
+        return None  # the last is a visibility, as in `pub(crate)`
     at = () if path[0] == "crate" else module
     rest = path[1:] if path[0] in {"crate", "self"} else path
     while rest and rest[0] == "super":

@@ -17,4 +17,5 @@ mod kit_itself;
 mod meta;
 mod register;
 mod submit;
+mod volume;
 mod world;

@@ -8,7 +8,9 @@ use baton_wire::process::{CompleteIn, CompleteOut, CompleteStatus, ProcessIn};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::client::{Client, Refusal};
+use crate::answer::Refusal;
+use crate::client::Client;
+use crate::wait::Patience;
 
 /// A request in the hands of the processor's closure. It counts as work until it is dropped or
 /// reported as done.
@@ -64,10 +66,25 @@ impl Call {
     /// # Errors
     /// The manager's refusal.
     pub async fn succeed(&mut self, output: &impl Serialize) -> Result<CompleteOut, Refusal> {
+        let report = self.success(output);
+        self.complete(&report).await
+    }
+
+    /// Reports success again and again while the manager or its store is away. A refusal that stands
+    /// (the lease had ended) is for the test to see in its outcome: the step goes out again.
+    pub async fn succeed_at_last(&mut self, output: &impl Serialize) {
+        let report = self.success(output);
+        self.busy = None;
+        let mut patience = Patience::new("the manager takes a report");
+        while self.http.try_post("", &report).await.is_none_or(|answer| answer.status >= 500) {
+            patience.pause().await;
+        }
+    }
+
+    fn success(&self, output: &impl Serialize) -> CompleteIn {
         let text = serde_json::to_string(output).expect("an output is JSON");
         let data = RawValue::from_string(text).expect("serialised JSON is JSON");
-        let report = CompleteIn { data: Some(data), ..self.report(CompleteStatus::Succeeded) };
-        self.complete(&report).await
+        CompleteIn { data: Some(data), ..self.report(CompleteStatus::Succeeded) }
     }
 }
 

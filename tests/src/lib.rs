@@ -15,6 +15,7 @@
 #![allow(clippy::panic, reason = "a broken test set-up ends the test")]
 #![allow(clippy::disallowed_methods, reason = "the kit is outside of the manager's layers")]
 
+mod answer;
 mod baton;
 mod call;
 mod child;
@@ -30,10 +31,11 @@ mod redis;
 mod server;
 mod wait;
 
+pub use answer::{Answer, Refusal};
 pub use baton::{Baton, BatonSpec};
 pub use call::Call;
 pub use child::{Child, binary, example};
-pub use client::{Answer, Client, Refusal, action, http_client};
+pub use client::{Client, action, http_client};
 pub use data_dir::{DataDir, is_alive};
 pub use gate::Gate;
 pub use keyspace::Keyspace;

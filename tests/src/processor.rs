@@ -151,9 +151,7 @@ impl Processor {
     ) -> Self {
         Self::start(spec, move |mut call| {
             let output = work(call.data());
-            // A refusal (the lease had ended, the manager is away) is for the test to see in its
-            // outcome: the manager dispatches the step again.
-            tokio::spawn(async move { drop(call.succeed(&output).await) });
+            tokio::spawn(async move { call.succeed_at_last(&output).await });
             async { Reply::accepted() }
         })
         .await
