@@ -276,7 +276,11 @@ fn launch(mode: Mode, port: u16, bus_port: u16, dir: &DataDir) -> Child {
     command.args(["--save", "", "--loglevel", "notice", "--dir"]).arg(dir.path());
     match mode {
         Mode::Volatile => command.args(["--appendonly", "no"]),
-        Mode::Durable => command.args(["--appendonly", "yes", "--appendfsync", "everysec"]),
+        // As the embedded Redis is set up.
+        Mode::Durable => command
+            .args(["--appendonly", "yes", "--appendfsync", "everysec"])
+            .args(["--auto-aof-rewrite-min-size", "512mb", "--rdbcompression", "no"])
+            .args(["--latency-tracking", "no"]),
         Mode::Shard => command
             .args(["--appendonly", "no", "--cluster-enabled", "yes", "--cluster-port"])
             .arg(bus_port.to_string()),

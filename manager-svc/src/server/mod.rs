@@ -1,6 +1,6 @@
 //! `baton serve`: every endpoint and the scheduler in one process.
 //!
-//! A start claims the port, then the Redis, then serves; a stop goes the other way, within [`STOP_WITHIN`].
+//! A start claims the port, then the Redis, then serves; a stop goes the other way, within a bound.
 
 mod embedded;
 mod listen;
@@ -69,6 +69,7 @@ pub enum Error {
 /// Says in words what keeps it from starting.
 pub async fn run(config: Config) -> Result<(), Error> {
     logging::init(&config.log);
+    raise_open_files();
     let data_dir = config.server.data_dir.clone();
     make_data_dir(&data_dir)?;
     let stop = listen::stop_signal().map_err(Error::Signals)?;
@@ -91,6 +92,17 @@ pub async fn run(config: Config) -> Result<(), Error> {
     };
     served?;
     Ok(left?)
+}
+
+/// As many open files as the system allows: dispatches, deliveries and clients are a connection each, and the
+/// usual soft limit of 1024 is fewer than that.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, limit = limit.current, "open files stay limited");
+    }
 }
 
 /// Ends when the server is told to stop.

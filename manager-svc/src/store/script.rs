@@ -30,7 +30,7 @@ scripts! {
     DRAIN_PROCESSOR = [] "drain_processor";
     FAIL_ACTION = ["clock", "choose", "fence", "outcome"] "fail_action";
     FINISH_ACTION = ["clock", "choose", "fence", "outcome"] "finish_action";
-    PROMOTE_DELAYED = ["clock"] "promote_delayed";
+    PROMOTE_DELAYED = ["clock", "queue"] "promote_delayed";
     READ_CLOCK = ["clock"] "read_clock";
     RECORD_CHECK = ["clock"] "record_check";
     REGISTER_PROCESSOR = ["clock"] "register_processor";

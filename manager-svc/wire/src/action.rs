@@ -190,6 +190,7 @@ pub struct ActionOut {
     /// The number of the run: 1, and one more for each redrive.
     pub run: u32,
     /// The current data: the input of the current step, or the result.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::present")]
     pub data: Option<Box<RawValue>>,
     /// Why it ended without success.
     #[serde(skip_serializing_if = "Option::is_none")]

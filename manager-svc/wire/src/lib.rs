@@ -14,3 +14,10 @@ pub mod signature;
 pub mod webhook;
 
 pub use serde_json::value::RawValue;
+
+/// `Option<Box<RawValue>>` reads `null` as absent; where `null` is data only a missing field is absent.
+fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<RawValue>>, D::Error> {
+    <Box<RawValue> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}

@@ -43,7 +43,7 @@ pub struct CompleteIn {
     /// What is reported.
     pub status: CompleteStatus,
     /// The output. Absent: the data stays as it was. `null` is data.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::present")]
     pub data: Option<Box<RawValue>>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,13 +54,6 @@ pub struct CompleteIn {
     /// The earliest time for the next attempt, in milliseconds from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-}
-
-/// `Option<Box<RawValue>>` reads `null` as absent; here only a missing field is absent.
-fn present<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Box<RawValue>>, D::Error> {
-    Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// What a processor reports of its attempt.

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use baton_sdk::{Failure, Job};
-use pulldown_cmark::{Event, Options, Parser, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 async fn clean(job: Job) -> Result<String, Failure> {
     let markdown: String = job.data()?;
@@ -22,6 +22,10 @@ fn plain(markdown: &str) -> String {
             Event::Text(part) | Event::Code(part) => text.push_str(&part),
             Event::SoftBreak | Event::HardBreak => text.push('\n'),
             Event::End(TagEnd::TableCell) => text.push('\t'),
+            // A nested list begins in the middle of an item.
+            Event::Start(Tag::List(_)) if !text.is_empty() && !text.ends_with('\n') => {
+                text.push('\n');
+            }
             Event::End(end) if ends_line(end) && !text.is_empty() && !text.ends_with('\n') => {
                 text.truncate(text.trim_end().len());
                 text.push('\n');
@@ -53,9 +57,9 @@ mod tests {
     #[test]
     fn what_a_reader_sees_stays_and_the_markup_goes() {
         let markdown = "# A *title*\n\nSome **bold**text and `code`,\nand [a link](http://x.y).\n\n\
-            - one\n- two\n\n```sh\nmake demo\n```\n\n<b>not</b> <!-- seen -->\n\n\
+            - one\n  - nested\n- two\n\n```sh\nmake demo\n```\n\n<b>not</b> <!-- seen -->\n\n\
             | a | b |\n| --- | --- |\n| 1 | 2 |\n\n![a picture](p.png)\n";
-        let text = "A title\nSome boldtext and code,\nand a link.\none\ntwo\nmake demo\nnot\n\
+        let text = "A title\nSome boldtext and code,\nand a link.\none\nnested\ntwo\nmake demo\nnot\n\
             a\tb\n1\t2\na picture";
         assert_eq!(plain(markdown), text);
     }

@@ -18,8 +18,9 @@ const OLDEST_VALKEY: (u32, u32) = (7, 2);
 /// A log longer than this is set aside at a start, in bytes.
 const LONG_LOG: u64 = 1024 * 1024;
 
-/// Private (a socket for this user, no port), durable (each second), and nothing is ever evicted.
-const SETTINGS: [&str; 18] = [
+/// Private (a socket for this user, no port), durable (each second), and nothing is ever evicted. Payloads
+/// come and go, so the file is rewritten late, and without spending time on compression.
+const SETTINGS: [&str; 24] = [
     "--port",
     "0",
     "--unixsocket",
@@ -32,6 +33,12 @@ const SETTINGS: [&str; 18] = [
     "yes",
     "--appendfsync",
     "everysec",
+    "--auto-aof-rewrite-min-size",
+    "512mb",
+    "--rdbcompression",
+    "no",
+    "--latency-tracking",
+    "no",
     "--save",
     "",
     "--maxmemory-policy",

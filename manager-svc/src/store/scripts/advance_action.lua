@@ -17,24 +17,24 @@ elseif state ~= 'current' or r[8] ~= ARGV[5] then
 elseif written and redis.call('PERSIST', KEYS[3]) == 0 then
   return {PAYLOAD_MISSING}
 end
-local now = clock()
+local now, stamp = clock()
 redis.call('ZREM', KEYS[4], ARGV[1])
 if written then redis.call('UNLINK', KEYS[2]) end
 local processor, since = holder(r[6])
 count(KEYS[5], 'processed', now - since)
 local claim = ARGV[10] ~= '' and choose(9, tonumber(ARGV[9]), ARGV[7], now)
 local fields = {'v', r[5] + 1, 'step', step + 1, 'job', ARGV[8] .. ' ' .. ARGV[7], 'data', ARGV[6],
-  'a:' .. r[7], line(step, processor, since, now),
-  's:' .. step, table.concat({ARGV[3], ARGV[4], now, claim and claim[1] or 0}, ' ')}
+  'a:' .. r[7], line(step, processor, since, stamp),
+  's:' .. step, table.concat({ARGV[3], ARGV[4], stamp, claim and claim[1] or 0}, ' ')}
 local seq
 if claim then
   seq = redis.call('INCR', KEYS[6])
   redis.call('ZADD', KEYS[9 + 4 * (claim[1] - 1) + 1], now + ARGV[8], ARGV[1])
-  append(fields, claim_fields(claim, ARGV[10], 1, r[7] + 1, now))
+  append(fields, claim_fields(claim, ARGV[10], 1, r[7] + 1, stamp))
 else
   seq = queue_up(KEYS[8], KEYS[6], KEYS[7], ARGV[7], ARGV[1])
   append(fields, {'token', '', 'tries', 0})
 end
-append(fields, {'queued', seq .. ' ' .. now})
+append(fields, {'queued', seq .. ' ' .. stamp})
 redis.call('HSET', KEYS[1], unpack(fields))
 return {1, now, claim or {0}}

@@ -4,7 +4,7 @@
 -- Returns {now, url, epoch, record…}: per action its record as fields and values, or {} when it was not
 --         claimed; {} when the processor takes no work
 local p = redis.call('HMGET', KEYS[1], 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
-local now = clock()
+local now, stamp = clock()
 local takes = p[1] == ARGV[2] and p[2] == 'active' and tonumber(p[3] or 0) <= now
 local room = takes and p[4] - redis.call('ZCARD', KEYS[2]) or 0
 local answer, taken = {now, p[5] or '', p[6] or ''}, false
@@ -16,7 +16,7 @@ for i = 1, #KEYS - 5 do
   if not mine and r[1] and room > 0
     and redis.call('ZREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then
     mine, taken, room = true, true, room - 1
-    local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, now)
+    local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, stamp)
     append(fields, {'v', r[2] + 1, 'status', 'running'})
     redis.call('HSET', action, unpack(fields))
     redis.call('ZADD', KEYS[2], now + string.match(r[5], '^%d+'), id)

@@ -17,7 +17,7 @@ if answer then
   local at, claimed = string.match(answer, '^(%d+) (%d)$')
   return {1, tonumber(at), r[9] == ARGV[9] and tonumber(claimed) or 0}
 end
-local now = clock()
+local now, stamp = clock()
 if why == 'deadline' then
   local over = r[5] == ARGV[6] and tonumber(redis.call('ZSCORE', KEYS[5], ARGV[1]) or now + 1) <= now
   state = r[1] and (over and 'current' or 'stale') or 'unknown'
@@ -34,17 +34,17 @@ if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then
     redis.call('SREM', KEYS[11], ARGV[7])
   end
 end
-redis.call('ZADD', KEYS[6], now, ARGV[1])
+redis.call('ZADD', KEYS[6], stamp, ARGV[1])
 local fields, claimed = {'delivery', 'none'}, false
 if ARGV[8] ~= '' then
   fields, claimed = deliver(KEYS[7], KEYS[8], ARGV[1], ARGV[8], ARGV[9], ARGV[10], now)
 end
-append(fields, {'v', r[5] + 1, 'status', 'failed', 'token', '', 'ended', now, 'error', ARGV[12],
-  why == 'token' and 's:' .. step or 'lapsed', mark .. ' ' .. now .. ' ' .. (claimed and 1 or 0)})
+append(fields, {'v', r[5] + 1, 'status', 'failed', 'token', '', 'ended', stamp, 'error', ARGV[12],
+  why == 'token' and 's:' .. step or 'lapsed', mark .. ' ' .. stamp .. ' ' .. (claimed and 1 or 0)})
 if r[2] ~= '' then
   local processor, since = holder(r[6])
   count(KEYS[4], 'failed', now - since)
-  append(fields, {'a:' .. r[7], line(step, processor, since, now, ARGV[12])})
+  append(fields, {'a:' .. r[7], line(step, processor, since, stamp, ARGV[12])})
 end
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[8] == '' then

@@ -18,20 +18,20 @@ elseif state ~= 'current' or r[8] ~= ARGV[5] then
 elseif written and redis.call('PERSIST', KEYS[3]) == 0 then
   return {PAYLOAD_MISSING}
 end
-local now = clock()
+local now, stamp = clock()
 redis.call('ZREM', KEYS[4], ARGV[1])
 if written then redis.call('UNLINK', KEYS[2]) end
 local processor, since = holder(r[6])
 count(KEYS[5], 'processed', now - since)
 redis.call('ZREM', KEYS[6], ARGV[1])
-redis.call('ZADD', KEYS[7], now, ARGV[1])
+redis.call('ZADD', KEYS[7], stamp, ARGV[1])
 local fields, claimed = {'delivery', 'none'}, false
 if ARGV[8] ~= '' then
   fields, claimed = deliver(KEYS[8], KEYS[9], ARGV[1], ARGV[8], ARGV[9], ARGV[10], now)
 end
-append(fields, {'v', r[5] + 1, 'status', ARGV[7], 'token', '', 'data', ARGV[6], 'ended', now,
-  'a:' .. r[7], line(step, processor, since, now),
-  's:' .. step, table.concat({ARGV[3], ARGV[4], now, claimed and 1 or 0}, ' ')})
+append(fields, {'v', r[5] + 1, 'status', ARGV[7], 'token', '', 'data', ARGV[6], 'ended', stamp,
+  'a:' .. r[7], line(step, processor, since, stamp),
+  's:' .. step, table.concat({ARGV[3], ARGV[4], stamp, claimed and 1 or 0}, ' ')})
 redis.call('HSET', KEYS[1], unpack(fields))
 if ARGV[8] == '' then
   ended(KEYS[1], KEYS[3], KEYS[10], ARGV[11])

@@ -6,7 +6,8 @@ local now = clock()
 for i = 1, #ARGV / 2 do
   local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
   local r = redis.call('HMGET', action, 'job', 'queued', 'v')
-  if r[1] and string.match(r[1], ' (%S+)$') == target and tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now then
+  local due = tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now
+  if due and r[1] and string.match(r[1], ' (%S+)$') == target then
     redis.call('ZREM', KEYS[1], id)
     local seq = string.match(r[2], '^%d+')
     if seq == '0' then

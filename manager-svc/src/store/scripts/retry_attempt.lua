@@ -12,7 +12,7 @@ if state == 'again' or (r[8] and string.sub(r[8], 1, #lapse + 1) == lapse .. ' '
 elseif state ~= 'current' then
   return {REFUSED[state]}
 end
-local now = clock()
+local now, stamp = clock()
 if ARGV[5] == '1' and tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0) > now then
   return {REFUSED.stale}
 end
@@ -24,5 +24,5 @@ count(KEYS[3], 'failed', now - since)
 local settled = ARGV[5] == '1' and 'lapsed' or 's:' .. step
 redis.call('HSET', KEYS[1], 'v', r[5] + 1, 'token', '', 'error', ARGV[7],
   'queued', string.match(r[9], '^%d+') .. ' ' .. now + ARGV[6],
-  settled, lapse .. ' ' .. now, 'a:' .. r[7], line(step, processor, since, now, ARGV[7]))
+  settled, lapse .. ' ' .. stamp, 'a:' .. r[7], line(step, processor, since, stamp, ARGV[7]))
 return {1, now}

@@ -27,7 +27,8 @@ elseif redis.call('ZCARD', KEYS[2]) + actions > tonumber(ARGV[5]) then
   return refuse({-6})
 end
 -- Written a moment ago with a TTL: what has none to take away was not written.
-local present, now, claim, ids = 0, clock(), nil, {}
+local now, stamp = clock()
+local present, claim, ids = 0, nil, {}
 each(function(_, data) present = present + redis.call('PERSIST', data) end)
 if present < actions then return refuse({-4}) end
 each(function(action, _, queue, at)
@@ -43,9 +44,9 @@ each(function(action, _, queue, at)
     seq = queue_up(queue, KEYS[1], KEYS[3], target, id)
   end
   local record = {'v', 1, 'run', 1, 'status', claim and 'running' or 'queued', 'step', 0,
-    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', seq .. ' ' .. now + delay,
-    'created', now, 'deadline', deadline, 'handed', claim and claim[1] or 0}
-  append(record, claim and claim_fields(claim, ARGV[3], 1, 1, now)
+    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', seq .. ' ' .. (delay > 0 and now + delay or stamp),
+    'created', stamp, 'deadline', deadline, 'handed', claim and claim[1] or 0}
+  append(record, claim and claim_fields(claim, ARGV[3], 1, 1, stamp)
     or {'token', '', 'tries', 0, 'dispatches', 0})
   for j = at + 7, at + 6 + 2 * ARGV[at + 6] do record[#record + 1] = ARGV[j] end
   redis.call('HSET', action, unpack(record))

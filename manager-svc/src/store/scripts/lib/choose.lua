@@ -29,9 +29,9 @@ local function chosen(first, candidate, standing)
 end
 
 -- The fields of a record whose attempt `tries`, dispatch `dispatches`, is claimed now.
-local function claim_fields(claim, token, tries, dispatches, now)
+local function claim_fields(claim, token, tries, dispatches, stamp)
   local boot = claim[5] ~= '' and claim[5] or '-'
-  return {'token', token, 'held', table.concat({claim[2], claim[4], boot, now}, ' '),
+  return {'token', token, 'held', table.concat({claim[2], claim[4], boot, stamp}, ' '),
     'tries', tries, 'dispatches', dispatches}
 end
 

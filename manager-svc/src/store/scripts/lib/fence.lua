@@ -31,8 +31,8 @@ local function holder(held)
 end
 
 -- One settled attempt, as the timeline keeps it: with a failure, or without one when it succeeded.
-local function line(step, processor, claimed, now, failure)
-  return table.concat({step, processor, claimed, now, failure}, '\t')
+local function line(step, processor, claimed, stamp, failure)
+  return table.concat({step, processor, claimed, stamp, failure}, '\t')
 end
 
 -- A processor's counters are written by the transition that settles the attempt: exact after any crash.
