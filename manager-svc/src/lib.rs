@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` shows how a request walks through these modules.
 
+mod again;
 pub mod app;
 mod clock;
 pub mod config;

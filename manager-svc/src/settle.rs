@@ -1,6 +1,6 @@
 //! Settling an attempt, whoever learned of its end: the dispatcher from a reply, a handler from `/complete`.
 //!
-//! The same script that settles may claim what follows; then the caller goes on with it, or hands it over.
+//! The same script that settles may claim what follows; then this process goes on with it.
 
 use bytes::Bytes;
 
@@ -8,12 +8,32 @@ use crate::app::{App, new_nonce, new_token};
 use crate::domain::action::Status;
 use crate::domain::{Action, Failure, Nonce, Token, TokenHash, backoff};
 use crate::store::{
-    Claimed, ClaimedDelivery, Ending, Error, Finished, HandOver, Output, Settled, Why,
+    Candidate, Claimed, ClaimedDelivery, Ending, Error, Finished, HandOver, Output, Settled, Why,
 };
 use crate::wake::{Room, Work};
 
-/// What the settling script claimed: work for a loop of this process.
-pub(crate) type Follow = Option<Work>;
+/// All that one request to settle is made of, decided once: made again, it is the same request, and finds
+/// what it claimed the first time.
+#[derive(Debug)]
+pub(crate) struct Request {
+    nonce: Nonce,
+    /// The token of the attempt or delivery that follows.
+    follow: Token,
+    candidates: Vec<Candidate>,
+    dispatch: Option<Room>,
+    delivery: Option<Room>,
+}
+
+/// What the settling script claimed.
+#[derive(Debug)]
+pub(crate) enum Follow {
+    /// Nothing: it waits in a queue, or nothing follows.
+    Nothing,
+    /// The next step's attempt.
+    Attempt(Box<Claimed>),
+    /// The outcome's delivery.
+    Delivery(Box<ClaimedDelivery>),
+}
 
 /// An attempt that failed, as its end was told.
 #[derive(Debug)]
@@ -23,78 +43,96 @@ pub(crate) struct Failed {
     pub(crate) retry_after_ms: Option<u64>,
 }
 
-/// Settles an attempt that succeeded. `room` is for the attempt that may follow; `input` is the step's
-/// input where the caller has it, for output that leaves the data as it was.
+impl Request {
+    /// A new request. With room for an attempt the next step may be claimed along.
+    pub(crate) fn new(app: &App, action: &Action, dispatch: Option<Room>) -> Self {
+        let candidates = match (&dispatch, action.next_job()) {
+            (Some(_), Some(next)) => app.registry.candidates(next.target.as_str()),
+            _ => Vec::new(),
+        };
+        let delivery = action.receiver.as_ref().and_then(|_| app.wake.delivery_room());
+        Self { nonce: new_nonce(), follow: new_token(), candidates, dispatch, delivery }
+    }
+
+    /// What follows, with the room for it.
+    pub(crate) fn into_work(self, follow: Follow) -> Option<Work> {
+        match follow {
+            Follow::Nothing => None,
+            Follow::Attempt(claimed) => Some(Work::Attempt(claimed, self.dispatch?)),
+            Follow::Delivery(claimed) => Some(Work::Delivery(claimed, self.delivery?)),
+        }
+    }
+
+    fn hand_over(&self) -> Option<HandOver> {
+        (!self.candidates.is_empty())
+            .then(|| HandOver { candidates: self.candidates.clone(), token: self.follow.hash() })
+    }
+}
+
+/// Settles an attempt that succeeded with `output`, or without one where the data stays as it was; `input`
+/// is the step's input where the caller has it.
 ///
 /// # Errors
-/// When the store is away: the same call, with the same nonce, may be made again.
+/// When the store is away: the same request may be made again.
 pub(crate) async fn succeed(
     app: &App,
     action: &Action,
     token: &TokenHash,
-    output: &Output,
+    request: &Request,
+    output: Option<&Bytes>,
     input: Option<&Bytes>,
-    room: &mut Option<Room>,
 ) -> Result<Settled<Follow>, Error> {
+    let output = Output { nonce: request.nonce.clone(), data: output.cloned() };
+    let data = output.data.as_ref().or(input);
     let mut after = action.clone();
-    let settled = if let Some(next) = action.next_job() {
-        let candidates =
-            if room.is_some() { app.registry.candidates(next.target.as_str()) } else { Vec::new() };
-        let token_of_next = new_token();
-        let wish =
-            (!candidates.is_empty()).then(|| HandOver { candidates, token: token_of_next.hash() });
-        match app.store.advance(action, token, output, wish.as_ref()).await? {
+    if output.data.is_some() {
+        after.data = output.nonce.clone();
+    }
+    let settled = if action.next_job().is_some() {
+        let hand_over = request.hand_over();
+        match app.store.advance(action, token, &output, hand_over.as_ref()).await? {
             Settled::Accepted(advanced) => {
                 after.settle(advanced.now, None);
                 after.step += 1;
                 after.tries = 0;
-                take_output(&mut after, output);
-                match advanced.claim {
-                    Some(assignment) => {
-                        let hash = token_of_next.hash();
-                        after.claim(hash, assignment.processor.clone(), advanced.now);
-                        let data = payload(app, &after, output, input).await?;
-                        Settled::Accepted(data.zip(room.take()).map(|(data, room)| {
-                            let token = token_of_next;
-                            let claimed = Claimed { action: after, assignment, token, data };
-                            Work::Attempt(Box::new(claimed), room)
-                        }))
-                    }
-                    None => {
-                        app.wake.nudge();
-                        Settled::Accepted(None)
-                    }
-                }
+                let Some(assignment) = advanced.claim else {
+                    app.wake.nudge();
+                    app.wake.freed();
+                    return Ok(Settled::Accepted(Follow::Nothing));
+                };
+                after.claim(request.follow.hash(), assignment.processor.clone(), advanced.now);
+                let data = payload(app, &after, data).await?;
+                let token = request.follow.clone();
+                Settled::Accepted(data.map_or(Follow::Nothing, |data| {
+                    Follow::Attempt(Box::new(Claimed { action: after, assignment, token, data }))
+                }))
             }
-            refused => refused.map(|_| None),
+            refused => refused.map(|_| Follow::Nothing),
         }
     } else {
-        let send = Send::prepare(app, action);
-        match app.store.finish(action, token, output, send.ending(app)).await? {
+        let hash = request.follow.hash();
+        match app.store.finish(action, token, &output, ending(app, request, &hash)).await? {
             Settled::Accepted(finished) => {
                 after.settle(finished.now, None);
                 after.status = Status::Succeeded;
-                take_output(&mut after, output);
-                Settled::Accepted(send.follow(app, after, &finished, Some(output), input).await?)
+                Settled::Accepted(outcome(app, after, &finished, hash, data).await?)
             }
-            refused => refused.map(|_| None),
+            refused => refused.map(|_| Follow::Nothing),
         }
     };
-    if matches!(settled, Settled::Accepted(_)) {
-        app.wake.freed();
-    }
+    app.wake.freed();
     Ok(settled)
 }
 
 /// Settles an attempt that failed: another one after a backoff, or the end of the action.
 ///
 /// # Errors
-/// When the store is away: the same call, with the same nonce, may be made again.
+/// When the store is away: the same request may be made again.
 pub(crate) async fn fail(
     app: &App,
     action: &Action,
     why: Why<'_>,
-    nonce: &Nonce,
+    request: &Request,
     failed: &Failed,
     input: Option<&Bytes>,
 ) -> Result<Settled<Follow>, Error> {
@@ -103,77 +141,55 @@ pub(crate) async fn fail(
     let settled = if again {
         let backoff = backoff::after_attempt(action.tries, rand::random())
             .max(failed.retry_after_ms.unwrap_or(0));
-        let retried = app.store.retry(action, why, nonce, backoff, &failed.failure).await?;
-        retried.map(|_| None)
+        let retried = app.store.retry(action, why, &request.nonce, backoff, &failed.failure);
+        retried.await?.map(|_| Follow::Nothing)
     } else {
-        let send = Send::prepare(app, action);
-        let ending = send.ending(app);
-        match app.store.fail(action, why, nonce, &failed.failure, ending).await? {
+        let hash = request.follow.hash();
+        let ending = ending(app, request, &hash);
+        match app.store.fail(action, why, &request.nonce, &failed.failure, ending).await? {
             Settled::Accepted(finished) => {
                 let mut after = action.clone();
                 after.settle(finished.now, Some(failed.failure.clone()));
                 after.status = Status::Failed;
                 after.error = Some(failed.failure.clone());
-                Settled::Accepted(send.follow(app, after, &finished, None, input).await?)
+                Settled::Accepted(outcome(app, after, &finished, hash, input).await?)
             }
-            refused => refused.map(|_| None),
+            refused => refused.map(|_| Follow::Nothing),
         }
     };
-    if matches!(settled, Settled::Accepted(_)) {
-        app.wake.freed();
-    }
+    app.wake.freed();
     Ok(settled)
 }
 
-/// A delivery that may be claimed with the outcome.
-struct Send {
-    room: Option<Room>,
-    token: TokenHash,
+fn ending<'r>(app: &App, request: &'r Request, token: &'r TokenHash) -> Ending<'r> {
+    Ending {
+        token: request.delivery.as_ref().map(|_| token),
+        lease_ms: delivery_lease_ms(app),
+        retention_ms: app.config.retention.retention_ms,
+    }
 }
 
-impl Send {
-    fn prepare(app: &App, action: &Action) -> Self {
-        let room = action.receiver.as_ref().and_then(|_| app.wake.delivery_room());
-        Self { room, token: Token::hash(&new_token()) }
-    }
-
-    fn ending(&self, app: &App) -> Ending<'_> {
-        Ending {
-            token: self.room.as_ref().map(|_| &self.token),
-            lease_ms: delivery_lease_ms(app),
-            retention_ms: app.config.retention.retention_ms,
+/// An outcome was reached: its delivery, if the script claimed it.
+async fn outcome(
+    app: &App,
+    mut after: Action,
+    finished: &Finished,
+    token: TokenHash,
+    data: Option<&Bytes>,
+) -> Result<Follow, Error> {
+    app.wake.outcome();
+    if !finished.claimed {
+        if after.receiver.is_some() {
+            app.wake.nudge();
         }
+        return Ok(Follow::Nothing);
     }
-
-    async fn follow(
-        self,
-        app: &App,
-        mut after: Action,
-        finished: &Finished,
-        output: Option<&Output>,
-        input: Option<&Bytes>,
-    ) -> Result<Follow, Error> {
-        app.wake.outcome();
-        after.ended_at = Some(finished.now);
-        let Some(room) = self.room.filter(|_| finished.claimed) else {
-            if after.receiver.is_some() {
-                app.wake.nudge();
-            }
-            return Ok(None);
-        };
-        after.delivery.tries = 1;
-        let data = match output {
-            Some(output) => payload(app, &after, output, input).await?,
-            None => match input {
-                Some(data) => Some(data.clone()),
-                None => app.store.payload(&after.id, &after.data).await?,
-            },
-        };
-        Ok(data.map(|data| {
-            let claimed = ClaimedDelivery { action: after, data, token: self.token };
-            Work::Delivery(Box::new(claimed), room)
-        }))
-    }
+    after.ended_at = Some(finished.now);
+    after.delivery.tries = 1;
+    let data = payload(app, &after, data).await?;
+    Ok(data.map_or(Follow::Nothing, |data| {
+        Follow::Delivery(Box::new(ClaimedDelivery { action: after, data, token }))
+    }))
 }
 
 /// How long a delivery may take before another manager sends it again, in milliseconds.
@@ -181,26 +197,10 @@ pub(crate) fn delivery_lease_ms(app: &App) -> u64 {
     app.config.delivery.timeout_ms + 10_000
 }
 
-fn take_output(after: &mut Action, output: &Output) {
-    if output.data.is_some() {
-        after.data = output.nonce.clone();
-    }
-}
-
-/// What the next step gets: the output, or the input where that stays.
-async fn payload(
-    app: &App,
-    after: &Action,
-    output: &Output,
-    input: Option<&Bytes>,
-) -> Result<Option<Bytes>, Error> {
-    match output.data.as_ref().or(input) {
+/// The current payload: as the caller holds it, or as it is stored.
+async fn payload(app: &App, action: &Action, held: Option<&Bytes>) -> Result<Option<Bytes>, Error> {
+    match held {
         Some(data) => Ok(Some(data.clone())),
-        None => app.store.payload(&after.id, &after.data).await,
+        None => app.store.payload(&action.id, &action.data).await,
     }
-}
-
-/// The output of one request to settle.
-pub(crate) fn output(data: Option<Bytes>) -> Output {
-    Output { nonce: new_nonce(), data }
 }

@@ -8,6 +8,7 @@
 //! | [`Processor`] | a processor whose behaviour is a closure |
 //! | [`Receiver`] | a response URL that verifies and remembers what it gets |
 //! | [`Proxy`] | the network between manager and Redis, to be cut at a chosen command |
+//! | [`ScriptProxy`] | the same network, to change scripts on their way and to send everything twice |
 //! | [`Ledger`] | what was submitted, to be compared with what was delivered |
 //!
 //! Everything is stopped when it is dropped, by process id. What fails here fails the test that
@@ -28,6 +29,9 @@ mod processor;
 mod proxy;
 mod receiver;
 mod redis;
+mod resp;
+mod script_edits;
+mod script_proxy;
 mod server;
 mod wait;
 
@@ -44,5 +48,7 @@ pub use processor::{Arrival, Processor, ProcessorSpec};
 pub use proxy::{Command, Proxy};
 pub use receiver::{Delivery, Receiver};
 pub use redis::Redis;
+pub use script_edits::{Break, with_shim};
+pub use script_proxy::{ScriptProxy, Scripts};
 pub use server::{Reply, Request, Server};
 pub use wait::{PATIENCE, Patience, eventually, until};

@@ -13,7 +13,7 @@ use crate::receiver::reach;
 
 /// One command on its way to Redis: its name and its arguments.
 #[derive(Debug, Clone)]
-pub struct Command(Vec<Vec<u8>>);
+pub struct Command(pub(crate) Vec<Vec<u8>>);
 
 impl Command {
     /// The argument at `index` as text; the command's name is argument 0.
@@ -225,7 +225,7 @@ impl State {
 }
 
 /// The first command of `bytes` and its length, if it is there whole.
-fn parse(bytes: &[u8]) -> Option<(Command, usize)> {
+pub(crate) fn parse(bytes: &[u8]) -> Option<(Command, usize)> {
     let (count, mut at) = header(bytes, b'*')?;
     let mut parts = Vec::with_capacity(count);
     for _ in 0..count {

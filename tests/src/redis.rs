@@ -100,6 +100,19 @@ impl Redis {
         self.nodes[0].port
     }
 
+    /// The ports of all its servers; the first is the one that its URL names.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|node| node.port).collect()
+    }
+
+    /// Runs a command on every server, for settings.
+    pub async fn on_every_server(&self, parts: &[&str]) {
+        for node in &self.nodes {
+            let answer = node.query::<redis::Value>(parts).await;
+            answer.unwrap_or_else(|error| panic!("{parts:?}: {error}"));
+        }
+    }
+
     /// The process id of a single server.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::body::JsonBytes;
 use super::submission;
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_token};
 use crate::domain::{Action, ActionId};
 use crate::error::{ApiError, Kind};
@@ -56,8 +57,10 @@ async fn submit(
         token: token.hash(),
     });
     let most_live = app.config.limits.max_queued;
-    let submitted =
-        app.store.submit(&actions, idempotency.as_ref(), most_live, wish.as_ref()).await?;
+    let submitted = insist(until(PATIENCE), || {
+        app.store.submit(&actions, idempotency.as_ref(), most_live, wish.as_ref())
+    })
+    .await?;
     match submitted {
         Submitted::Accepted { now, claim } => {
             let ids: Vec<_> = actions.iter().map(|new| new.action.id.clone()).collect();

@@ -7,11 +7,12 @@ use baton_wire::process::{CompleteIn, CompleteOut, CompleteOutcome, CompleteStat
 use bytes::Bytes;
 
 use super::body::{self, JsonBytes};
-use crate::app::{App, new_nonce};
+use crate::again::{PATIENCE, insist, until};
+use crate::app::App;
 use crate::domain::{Action, ActionId, Failure, Token, TokenHash};
 use crate::error::{ApiError, Kind};
 use crate::reply;
-use crate::settle::{self, Failed};
+use crate::settle::{self, Failed, Request};
 use crate::store::{Settled, Why};
 
 /// Accepts a result, a failure or a heartbeat of the current attempt.
@@ -51,6 +52,7 @@ async fn report(
     token: TokenHash,
     input: CompleteIn,
 ) -> Result<Response, ApiError> {
+    let request = Request::new(&app, &action, app.wake.dispatch_room());
     let settled = match input.status {
         CompleteStatus::Running => {
             let renewed = app.store.renew(&action, &token).await?;
@@ -58,9 +60,10 @@ async fn report(
         }
         CompleteStatus::Succeeded => {
             let data = input.data.map(|data| Bytes::from(Box::<str>::from(data).into_string()));
-            let mut room = app.wake.dispatch_room();
-            let output = settle::output(data);
-            settle::succeed(&app, &action, &token, &output, None, &mut room).await?
+            insist(until(PATIENCE), || {
+                settle::succeed(&app, &action, &token, &request, data.as_ref(), None)
+            })
+            .await?
         }
         CompleteStatus::Failed => {
             let failed = Failed {
@@ -68,11 +71,14 @@ async fn report(
                 retryable: input.retryable.unwrap_or(true),
                 retry_after_ms: input.retry_after_ms,
             };
-            settle::fail(&app, &action, Why::Token(&token), &new_nonce(), &failed, None).await?
+            insist(until(PATIENCE), || {
+                settle::fail(&app, &action, Why::Token(&token), &request, &failed, None)
+            })
+            .await?
         }
     };
     respond(settled.map(|follow| {
-        if let Some(work) = follow {
+        if let Some(work) = request.into_work(follow) {
             app.wake.hand(work);
         }
         answer(CompleteOutcome::Accepted, None)

@@ -39,8 +39,11 @@ pub struct Assignment {
 pub struct ClaimAsk {
     /// The processor.
     pub processor: Candidate,
-    /// Actions at the head of its queues, in the order to claim them, each with a new token.
-    pub actions: Vec<(ActionId, Token)>,
+    /// When its queues were looked at, by the store's clock.
+    pub seen_at: u64,
+    /// Actions at the head of its queues, in the order to claim them, each with the sequence number that was
+    /// seen and a new token.
+    pub actions: Vec<(ActionId, u64, Token)>,
 }
 
 /// A claimed attempt with all that its dispatch needs.
@@ -86,23 +89,24 @@ impl Store {
     /// Claims queued actions for several processors: one round trip for the claims, one for their payloads.
     ///
     /// # Errors
-    /// When the store is away: then leases bring back what was claimed.
-    pub async fn claim_attempts(&self, asks: Vec<ClaimAsk>) -> Result<Vec<Claimed>, Error> {
+    /// When the store is away: the same call may be made again; else leases bring back what was claimed.
+    pub async fn claim_attempts(&self, asks: &[ClaimAsk]) -> Result<Vec<Claimed>, Error> {
         let mut pipeline = Pipeline::with_capacity(asks.len());
-        for ask in &asks {
+        for ask in asks {
             pipeline.add_command(claim_command(ask));
         }
         let answers = self.all(&pipeline).await?;
         let mut claims = Vec::new();
-        for (ask, answer) in asks.into_iter().zip(answers) {
+        for (ask, answer) in asks.iter().zip(answers) {
             let items = reply::list(&answer)?;
-            let url = reply::text(reply::at(items, 1)?)?;
-            for ((id, token), record) in ask.actions.into_iter().zip(&items[3..]) {
+            let url = reply::text(reply::at(items, 0)?)?;
+            for ((id, _, token), record) in ask.actions.iter().zip(&items[2..]) {
                 let fields = reply::fields(record)?;
                 if !fields.is_empty() {
-                    let action = codec::decode(&id, &fields)?;
+                    let action = codec::decode(id, &fields)?;
                     let processor = ask.processor.id.clone();
-                    claims.push((action, Assignment { processor, url: url.to_owned() }, token));
+                    let assignment = Assignment { processor, url: url.to_owned() };
+                    claims.push((action, assignment, token.clone()));
                 }
             }
         }
@@ -141,9 +145,9 @@ fn claim_command(ask: &ClaimAsk) -> Cmd {
         keys::input(name),
         keys::TARGETS.to_owned(),
     ];
-    keys.extend(ask.actions.iter().map(|(action, _)| keys::action(action)));
-    let cmd = script::CLAIM_ATTEMPTS.call(&keys).with(id).with(name);
-    ask.actions
-        .iter()
-        .fold(cmd, |cmd, (action, token)| cmd.with(action.as_str()).with(token.hash().as_str()))
+    keys.extend(ask.actions.iter().map(|(action, ..)| keys::action(action)));
+    let cmd = script::CLAIM_ATTEMPTS.call(&keys).with(id).with(name).with(ask.seen_at);
+    ask.actions.iter().fold(cmd, |cmd, (action, seq, token)| {
+        cmd.with(action.as_str()).with(token.hash().as_str()).with(*seq)
+    })
 }

@@ -29,30 +29,30 @@ pub enum DeliveryEnd {
 }
 
 impl Store {
-    /// Claims outcomes that are due at a host, and reads their payloads: two round trips.
+    /// Claims outcomes that are due at a host (each with the due time that was seen and a new token), and reads their payloads: two round trips.
     ///
     /// # Errors
-    /// When the store is away: then leases bring back what was claimed.
+    /// When the store is away: the same call may be made again; else leases bring back what was claimed.
     pub async fn claim_deliveries(
         &self,
         host: &str,
-        asks: Vec<(ActionId, TokenHash)>,
+        asks: &[(ActionId, u64, TokenHash)],
         lease_ms: u64,
     ) -> Result<Vec<ClaimedDelivery>, Error> {
         let mut keys = vec![keys::output(host)];
-        keys.extend(asks.iter().map(|(id, _)| keys::action(id)));
+        keys.extend(asks.iter().map(|(id, ..)| keys::action(id)));
         let cmd = asks
             .iter()
-            .fold(script::CLAIM_DELIVERIES.call(&keys).with(lease_ms), |cmd, (id, token)| {
-                cmd.with(id.as_str()).with(token.as_str())
+            .fold(script::CLAIM_DELIVERIES.call(&keys).with(lease_ms), |cmd, (id, due, token)| {
+                cmd.with(id.as_str()).with(token.as_str()).with(*due)
             });
         let answer = self.one(cmd).await?;
         let items = reply::list(&answer)?;
         let mut claims = Vec::new();
-        for ((id, token), record) in asks.into_iter().zip(&items[1..]) {
+        for ((id, _, token), record) in asks.iter().zip(items) {
             let fields = reply::fields(record)?;
             if !fields.is_empty() {
-                claims.push((codec::decode(&id, &fields)?, token));
+                claims.push((codec::decode(id, &fields)?, token.clone()));
             }
         }
         let keys: Vec<_> = claims.iter().map(|(a, _)| keys::data(&a.id, &a.data)).collect();

@@ -26,6 +26,8 @@ pub struct Look {
 /// The heads of one processor's queues.
 #[derive(Debug, Default)]
 pub struct Heads {
+    /// When they were looked at, by the store's clock.
+    pub seen_at: u64,
     /// How many attempts it has in flight.
     pub in_flight: u64,
     /// Waiting for its id, by sequence number.
@@ -68,7 +70,8 @@ impl Store {
     /// # Errors
     /// When the store is away.
     pub async fn heads(&self, asks: &[(&str, &str, usize)]) -> Result<Vec<Heads>, Error> {
-        let mut pipeline = Pipeline::with_capacity(3 * asks.len());
+        let mut pipeline = Pipeline::with_capacity(3 * asks.len() + 1);
+        pipeline.add_command(script::READ_CLOCK.call(&[keys::SEQ]));
         for (id, name, most) in asks {
             pipeline.cmd("ZCARD").arg(keys::pending(id));
             for target in [id, name] {
@@ -77,14 +80,15 @@ impl Store {
             }
         }
         let answers = self.all(&pipeline).await?;
+        let seen_at = reply::number(reply::at(&answers, 0)?)?;
         asks.iter()
-            .zip(answers.chunks_exact(3))
+            .zip(answers[1..].chunks_exact(3))
             .map(|((id, name, _), answer)| {
                 let own = actions(reply::scored(&answer[1])?);
                 // A processor named as its id has one queue.
                 let shared =
                     if id == name { Vec::new() } else { actions(reply::scored(&answer[2])?) };
-                Ok(Heads { in_flight: reply::number(&answer[0])?, own, shared })
+                Ok(Heads { seen_at, in_flight: reply::number(&answer[0])?, own, shared })
             })
             .collect()
     }

@@ -5,13 +5,13 @@ use serde_json::value::RawValue;
 
 use super::claim::dispatch_wait;
 use super::deliver;
-use super::waits::{insist, until_lease_ends};
-use crate::app::{App, new_nonce};
+use crate::again::{insist, until_lease_ends};
+use crate::app::App;
 use crate::clock;
-use crate::domain::{Failure, Nonce};
+use crate::domain::Failure;
 use crate::egress::{ProcessCall, ProcessReply};
-use crate::settle::{self, Failed, Follow};
-use crate::store::{Claimed, Settled, Why};
+use crate::settle::{self, Failed, Follow, Request};
+use crate::store::{self, Claimed, Settled, Why};
 use crate::wake::{Room, Work};
 
 /// Dispatches a claimed attempt and every further step that is claimed along the way.
@@ -29,28 +29,23 @@ pub(super) async fn carry(app: App, claimed: Box<Claimed>, room: Room) {
 }
 
 /// One attempt: what follows from it, if this process goes on with it.
-async fn one(app: &App, claimed: Claimed, room: Room) -> Follow {
-    let reply = dispatch(app, &claimed).await;
-    let nonce = new_nonce();
-    match reply {
+async fn one(app: &App, claimed: Claimed, room: Room) -> Option<Work> {
+    let failed = match dispatch(app, &claimed).await {
         // `/complete` will come, or the lease will end.
-        ProcessReply::Accepted | ProcessReply::Silent => None,
-        ProcessReply::Output(data) => succeed(app, claimed, room, nonce, Some(data)).await,
-        ProcessReply::Unchanged => succeed(app, claimed, room, nonce, None).await,
-        ProcessReply::Hold { status, retry_after } => {
-            let failed = Failed {
-                failure: Failure::new("processor_busy", format!("the processor answered {status}")),
-                retryable: true,
-                retry_after_ms: retry_after
-                    .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).min(300_000)),
-            };
-            fail(app, &claimed, &nonce, &failed).await
-        }
+        ProcessReply::Accepted | ProcessReply::Silent => return None,
+        ProcessReply::Output(data) => return succeed(app, &claimed, room, Some(&data)).await,
+        ProcessReply::Unchanged => return succeed(app, &claimed, room, None).await,
+        ProcessReply::Hold { status, retry_after } => Failed {
+            failure: Failure::new("processor_busy", format!("the processor answered {status}")),
+            retryable: true,
+            retry_after_ms: retry_after
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).min(300_000)),
+        },
         ProcessReply::Failed { code, message, retryable } => {
-            let failure = Failure::new(code, message);
-            fail(app, &claimed, &nonce, &Failed { failure, retryable, retry_after_ms: None }).await
+            Failed { failure: Failure::new(code, message), retryable, retry_after_ms: None }
         }
-    }
+    };
+    fail(app, &claimed, &failed).await
 }
 
 async fn dispatch(app: &App, claimed: &Claimed) -> ProcessReply {
@@ -112,49 +107,41 @@ struct BorrowedProcessIn<'a> {
 
 /// Settles with output. While the store is away or full the same request is made again, as long as the
 /// lease runs: after that the attempt is somebody else's.
-async fn succeed(
-    app: &App,
-    claimed: Claimed,
-    room: Room,
-    nonce: Nonce,
-    data: Option<Bytes>,
-) -> Follow {
-    let output = crate::store::Output { nonce, data };
+async fn succeed(app: &App, claimed: &Claimed, room: Room, output: Option<&Bytes>) -> Option<Work> {
+    let action = &claimed.action;
     let token = claimed.token.hash();
-    let mut room = Some(room);
-    let mut until = until_lease_ends(&claimed.action);
+    let request = Request::new(app, action, Some(room));
+    let mut until = until_lease_ends(action);
     loop {
-        let settled =
-            settle::succeed(app, &claimed.action, &token, &output, Some(&claimed.data), &mut room);
+        let input = Some(&claimed.data);
+        let settled = settle::succeed(app, action, &token, &request, output, input);
         match Box::pin(settled).await {
-            Ok(Settled::Accepted(follow)) => return follow,
-            Ok(Settled::PayloadMissing) if until.pause().await => {}
-            Err(error) if until.pause().await => {
-                tracing::warn!(action_id = %claimed.action.id, %error, "settling again");
-            }
+            Ok(Settled::Accepted(follow)) => return request.into_work(follow),
+            Ok(Settled::PayloadMissing) | Err(store::Error::Away(_) | store::Error::Full(_))
+                if until.pause().await => {}
             other => {
-                note(&claimed, &other);
+                note(claimed, &other);
                 return None;
             }
         }
     }
 }
 
-async fn fail(app: &App, claimed: &Claimed, nonce: &Nonce, failed: &Failed) -> Follow {
+async fn fail(app: &App, claimed: &Claimed, failed: &Failed) -> Option<Work> {
+    let action = &claimed.action;
     let token = claimed.token.hash();
-    let why = Why::Token(&token);
-    let settled = insist(until_lease_ends(&claimed.action), || {
-        settle::fail(app, &claimed.action, why, nonce, failed, Some(&claimed.data))
-    })
-    .await;
-    match settled {
+    let request = Request::new(app, action, None);
+    let settled = insist(until_lease_ends(action), || {
+        settle::fail(app, action, Why::Token(&token), &request, failed, Some(&claimed.data))
+    });
+    match settled.await {
         Ok(Settled::Accepted(follow)) => {
             tracing::info!(
-                action_id = %claimed.action.id, step = claimed.action.step,
+                action_id = %action.id, step = action.step,
                 processor = claimed.assignment.processor, code = failed.failure.code,
                 "an attempt failed",
             );
-            follow
+            request.into_work(follow)
         }
         other => {
             note(claimed, &other);
@@ -164,7 +151,7 @@ async fn fail(app: &App, claimed: &Claimed, nonce: &Nonce, failed: &Failed) -> F
 }
 
 /// A reply that came too late, or twice: `/complete` or the lease was faster. Expected, and harmless.
-fn note(claimed: &Claimed, settled: &Result<Settled<Follow>, crate::store::Error>) {
+fn note(claimed: &Claimed, settled: &Result<Settled<Follow>, store::Error>) {
     match settled {
         Err(error) => {
             tracing::warn!(action_id = %claimed.action.id, %error, "an attempt was left to its lease");

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::{TickReport, start};
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_token};
 use crate::domain::{ActionId, fair};
 use crate::settle::delivery_lease_ms;
 use crate::store::{BATCH, Candidate, ClaimAsk, Error, Heads, Look, Processor, ProcessorStatus};
-use crate::wake::Work;
+use crate::wake::{Room, Work};
 
 /// Claims and starts what can be: at most a batch in all. Answers when a delivery is due next (ms from now).
 pub(super) async fn claim(
@@ -42,13 +43,14 @@ async fn claim_attempts(
     serving: &[&Processor],
     report: &mut TickReport,
 ) -> Result<(), Error> {
-    let share = share(app.wake.free_dispatches());
+    let mut rooms = rooms(BATCH, || app.wake.dispatch_room());
+    let share = share(app.wake.free_dispatches() + rooms.len());
     let asks: Vec<_> = serving
         .iter()
         .map(|p| (p.id.as_str(), p.name.as_str(), share.min(p.capacity as usize)))
         .collect();
     let heads = app.store.heads(&asks).await?;
-    let mut left = BATCH.min(app.wake.free_dispatches());
+    let mut left = rooms.len();
     let mut seen = std::collections::HashSet::new();
     let mut claims = Vec::new();
     // The least loaded first, so that processors of one name share what waits for the name.
@@ -59,6 +61,7 @@ async fn claim_attempts(
         let room = (processor.capacity as usize)
             .saturating_sub(usize::try_from(heads.in_flight).unwrap_or(usize::MAX));
         let most = room.min(share).min(left).min(fair_part.max(1));
+        let seen_at = heads.seen_at;
         let ids = pick(heads, most, &mut seen);
         if ids.is_empty() {
             continue;
@@ -66,20 +69,25 @@ async fn claim_attempts(
         left -= ids.len();
         claims.push(ClaimAsk {
             processor: Candidate { id: processor.id.clone(), name: processor.name.clone() },
-            actions: ids.into_iter().map(|id| (id, new_token())).collect(),
+            seen_at,
+            actions: ids.into_iter().map(|(seq, id)| (id, seq, new_token())).collect(),
         });
     }
     if claims.is_empty() {
         return Ok(());
     }
-    for claimed in app.store.claim_attempts(claims).await? {
-        // Room was free when we looked; work handed over since may have taken it. Then the lease brings
-        // the attempt back.
-        let Some(room) = app.wake.dispatch_room() else { break };
+    let claimed = insist(until(PATIENCE), || app.store.claim_attempts(&claims)).await?;
+    for (claimed, room) in claimed.into_iter().zip(rooms.drain(..)) {
         report.claimed += 1;
         start(app, Work::Attempt(Box::new(claimed), room));
     }
     Ok(())
+}
+
+/// Room for at most so many, taken before anything is claimed: work handed over meanwhile must not leave a
+/// claim without.
+fn rooms(most: usize, take: impl FnMut() -> Option<Room>) -> Vec<Room> {
+    std::iter::repeat_with(take).take(most).map_while(|room| room).collect()
 }
 
 /// The ids to claim for one processor; what another one was given in this pass is left to it.
@@ -87,13 +95,13 @@ fn pick(
     heads: Heads,
     most: usize,
     seen: &mut std::collections::HashSet<ActionId>,
-) -> Vec<ActionId> {
+) -> Vec<(u64, ActionId)> {
     let not_given = |seen: &std::collections::HashSet<ActionId>, queue: Vec<(u64, ActionId)>| {
         queue.into_iter().filter(|(_, id)| !seen.contains(id)).collect::<Vec<_>>()
     };
     let (own, shared) = (not_given(seen, heads.own), not_given(seen, heads.shared));
     let ids = fair::take_turns(own, shared, most);
-    seen.extend(ids.iter().cloned());
+    seen.extend(ids.iter().map(|(_, id)| id.clone()));
     ids
 }
 
@@ -122,9 +130,15 @@ async fn claim_deliveries(
         if due.is_empty() {
             continue;
         }
-        let asks = due.into_iter().map(|(_, id)| (id, new_token().hash())).collect();
-        for claimed in app.store.claim_deliveries(host, asks, delivery_lease_ms(app)).await? {
-            let Some(room) = app.wake.delivery_room() else { break };
+        let rooms = rooms(due.len(), || app.wake.delivery_room());
+        let asks: Vec<_> = due
+            .into_iter()
+            .take(rooms.len())
+            .map(|(due, id)| (id, due, new_token().hash()))
+            .collect();
+        let lease = delivery_lease_ms(app);
+        let claim = || app.store.claim_deliveries(host, &asks, lease);
+        for (claimed, room) in insist(until(PATIENCE), claim).await?.into_iter().zip(rooms) {
             report.delivering += 1;
             start(app, Work::Delivery(Box::new(claimed), room));
         }

@@ -7,7 +7,7 @@ use baton_wire::problem::StepError;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::waits::{insist, until};
+use crate::again::{insist, until};
 use crate::app::App;
 use crate::clock;
 use crate::domain::action::Status;

@@ -1,9 +1,9 @@
 //! What is due: delays and backoffs that end, leases and deadlines that are over, processors that leave.
 
 use super::{TickReport, start};
-use crate::app::{App, new_nonce};
+use crate::app::App;
 use crate::domain::{ActionId, Failure};
-use crate::settle::{self, Failed};
+use crate::settle::{self, Failed, Request};
 use crate::store::{Error, Look, ProcessorStatus, Settled, Why};
 
 /// Puts delayed actions whose time has come into their queues.
@@ -76,9 +76,10 @@ async fn settle_due(
     why: Why<'_>,
     failed: &Failed,
 ) -> Result<usize, Error> {
-    match Box::pin(settle::fail(app, action, why, &new_nonce(), failed, None)).await? {
+    let request = Request::new(app, action, None);
+    match Box::pin(settle::fail(app, action, why, &request, failed, None)).await? {
         Settled::Accepted(follow) => {
-            if let Some(work) = follow {
+            if let Some(work) = request.into_work(follow) {
                 start(app, work);
             }
             Ok(1)

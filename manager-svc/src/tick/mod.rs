@@ -5,7 +5,6 @@ mod claim;
 mod deliver;
 mod due;
 mod health;
-mod waits;
 
 use std::time::Duration;
 

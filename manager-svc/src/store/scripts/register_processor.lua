@@ -11,7 +11,7 @@ if r[2] == ARGV[5] then
   return {tonumber(r[3]), tonumber(r[1])}
 elseif (r[1] or '0') ~= ARGV[6] then
   return {-1}
-elseif id ~= name and redis.call('EXISTS', KEYS[6]) == 1 then
+elseif redis.call('SCARD', KEYS[6]) > redis.call('SISMEMBER', KEYS[6], id) then
   return {-2}
 elseif id ~= name and redis.call('EXISTS', KEYS[7]) == 1 then
   return {-3}

@@ -8,5 +8,7 @@ if state ~= 'current' then
   return {REFUSED[state]}
 end
 local lease = clock() + string.match(r[5], '^%d+')
-redis.call('ZADD', KEYS[2], 'XX', lease, ARGV[1])
+-- A removal first: a full Redis must still let attempts go on.
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZADD', KEYS[2], lease, ARGV[1])
 return {1, lease}

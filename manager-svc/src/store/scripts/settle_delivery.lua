@@ -13,7 +13,8 @@ elseif r[1] ~= ARGV[2] then
 end
 if ARGV[3] == 'pending' then
   local due = clock() + ARGV[4]
-  redis.call('ZADD', KEYS[3], 'XX', due, ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+  redis.call('ZADD', KEYS[3], due, ARGV[1])
   redis.call('HSET', KEYS[1], 'v', r[2] + 1, 'd_token', '=' .. ARGV[2], 'd_due', due, 'd_error', ARGV[6])
   return 1
 end

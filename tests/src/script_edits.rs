@@ -1,0 +1,85 @@
+//! Changes to scripts on their way to Redis: a shim that refuses undeclared keys, and one check less.
+
+/// Stands in front of a script: `redis` with a `call` that knows where each command's keys are, and
+/// fails when one of them is not in KEYS.
+const SHIM: &str = r"
+local server, declared = redis, {}
+for _, key in ipairs(KEYS) do declared[key] = true end
+local FIRST = {HSET=1, HGET=1, HMGET=1, HGETALL=1, HINCRBY=1, ZADD=1, ZREM=1, ZCARD=1, ZSCORE=1, ZMSCORE=1,
+  ZCOUNT=1, ZRANGE=1, ZREMRANGEBYSCORE=1, SADD=1, SREM=1, SCARD=1, SISMEMBER=1, SMEMBERS=1, PERSIST=1,
+  PEXPIRE=1, INCR=1, SET=1, GET=1}
+local EVERY, NONE = {EXISTS=1, UNLINK=1, DEL=1, MGET=1}, {TIME=1}
+local redis = {call = function(command, ...)
+  local last = FIRST[command] and 1 or EVERY[command] and select('#', ...) or NONE[command] and 0
+  if not last then error('shim: where are the keys of ' .. command .. '?') end
+  for i = 1, last do
+    local key = select(i, ...)
+    if not declared[key] then error('shim: ' .. command .. ' touches ' .. tostring(key) .. ', not in KEYS') end
+  end
+  return server.call(command, ...)
+end}
+";
+
+/// The script, with every key that it touches checked against KEYS.
+#[must_use]
+pub fn with_shim(source: &str) -> String {
+    format!("{SHIM}\n{source}")
+}
+
+/// A check taken out of the scripts that make it: what it guards against must then be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// Any token settles the attempt that runs.
+    Token,
+    /// A payload keeps its time to live when it becomes the action's data.
+    Persist,
+    /// A lease counts as over at any time.
+    Lease,
+    /// A delivery is settled with any token.
+    Delivery,
+}
+
+impl Break {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Token, Self::Persist, Self::Lease, Self::Delivery];
+
+    /// The one of this name, in lower case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|which| format!("{which:?}").eq_ignore_ascii_case(name))
+    }
+
+    /// The script of this name without the check, if it makes it.
+    #[must_use]
+    pub fn edit(self, name: &str, source: &str) -> String {
+        match (self, name) {
+            (Self::Token, "advance_action" | "finish_action" | "fail_action" | "retry_attempt") => {
+                replaced(source, "r[1] == step and r[2] == token and r[3]", "r[1] == step and r[3]")
+            }
+            (Self::Persist, "advance_action" | "finish_action") => replaced(
+                source,
+                "redis.call('PERSIST', KEYS[3]) == 0",
+                "redis.call('EXISTS', KEYS[3]) == 0",
+            ),
+            (Self::Lease, "retry_attempt") => replaced(
+                source,
+                "ARGV[5] == '1' and tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0) > now",
+                "false",
+            ),
+            (Self::Lease, "fail_action") => replaced(
+                source,
+                "why == 'lease' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now",
+                "false",
+            ),
+            (Self::Delivery, "settle_delivery") => {
+                replaced(source, "elseif r[1] ~= ARGV[2] then", "elseif false then")
+            }
+            _ => source.to_owned(),
+        }
+    }
+}
+
+fn replaced(source: &str, check: &str, by: &str) -> String {
+    assert_eq!(source.matches(check).count(), 1, "the script makes this check once: {check}");
+    source.replace(check, by)
+}
