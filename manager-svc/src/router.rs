@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, Request};
+use axum::http::{HeaderName, HeaderValue, Request};
 use axum::routing::{MethodRouter, delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::request_id::{
+    MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
 use tower_http::trace::TraceLayer;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::error::{self, ApiError, Kind};
 use crate::handlers::{action, complete, health, meta, processor};
 
@@ -77,8 +79,18 @@ fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
         .with_state(app)
+}
+
+/// A request without an `x-request-id` of its own gets one.
+#[derive(Debug, Clone, Copy)]
+struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        HeaderValue::try_from(app::new_nonce().as_str()).ok().map(RequestId::new)
+    }
 }
 
 async fn bound_time(

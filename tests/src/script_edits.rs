@@ -56,20 +56,18 @@ impl Break {
             (Self::Token, "advance_action" | "finish_action" | "fail_action" | "retry_attempt") => {
                 replaced(source, "r[1] == step and r[2] == token and r[3]", "r[1] == step and r[3]")
             }
-            (Self::Persist, "advance_action" | "finish_action") => replaced(
-                source,
-                "redis.call('PERSIST', KEYS[3]) == 0",
-                "redis.call('EXISTS', KEYS[3]) == 0",
-            ),
+            (Self::Persist, "advance_action" | "finish_action") => {
+                replaced(source, "('PERSIST', KEYS[3])", "('EXISTS', KEYS[3])")
+            }
             (Self::Lease, "retry_attempt") => replaced(
                 source,
-                "ARGV[5] == '1' and tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0) > now",
-                "false",
+                "('ZSCORE', KEYS[2], ARGV[1]) or 0) > now",
+                "('ZSCORE', KEYS[2], ARGV[1]) or 0) < 0",
             ),
             (Self::Lease, "fail_action") => replaced(
                 source,
-                "why == 'lease' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now",
-                "false",
+                "('ZSCORE', KEYS[3], ARGV[1]) or 0) > now",
+                "('ZSCORE', KEYS[3], ARGV[1]) or 0) < 0",
             ),
             (Self::Delivery, "settle_delivery") => {
                 replaced(source, "elseif r[1] ~= ARGV[2] then", "elseif false then")

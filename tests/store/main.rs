@@ -1,1 +1,23 @@
-//! The store, tested script by script.
+//! The store against real servers, one and a cluster of three shards: every transition states every
+//! index, every refusal leaves all keys as they were, and what is sent twice counts once.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::disallowed_methods, reason = "tests are outside of the manager's layers")]
+
+#[macro_use]
+mod cases;
+mod attempts;
+mod breaks;
+mod claims;
+mod deliveries;
+mod ends;
+mod faults;
+mod fences;
+mod full;
+mod invariants;
+mod processors;
+mod proxy_itself;
+mod races;
+mod refusals;
+mod states;
+mod submissions;
+mod world;

@@ -27,7 +27,7 @@ mod settle;
 mod submit;
 
 use deadpool_redis::redis::aio::ConnectionLike;
-use deadpool_redis::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
+use deadpool_redis::redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 
 pub use claim::{Assignment, Candidate, ClaimAsk, Claimed, HandOver};
 pub use codec::CodecError;
@@ -71,6 +71,7 @@ impl From<RedisError> for Error {
             || error.is_connection_dropped()
             || error.is_connection_refusal()
             || error.is_cluster_error()
+            || error.kind() == ErrorKind::ClusterConnectionNotFound
             || matches!(
                 error.code(),
                 Some("LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "TRYAGAIN")

@@ -1,8 +1,8 @@
 //! Registered processors.
 //!
 //! A processor's HASH: `id`, `name`, `url`, `capacity`, `epoch`, `status`, `connected_on`, `last_seen`,
-//! `started_at`, `misses` (consecutive), `cpu`, `memory` (as it last said), `processed`, `failed`, `sum_ms`
-//! (of the succeeded), `last_ms`, `held_until`, and the nonces of what was done last: `registered_by` with
+//! `started_at`, `misses` (consecutive), `cpu`, `memory` (as it last said), `stats` (`processed failed sum_ms
+//! last_ms`, the sum of the succeeded), `held_until`, and the nonces of what was done last: `registered_by` with
 //! its `answer`, `checked_by`, `recorded`.
 
 use deadpool_redis::redis::{Cmd, Pipeline};
@@ -333,6 +333,9 @@ fn decode(
         Some("draining") => ProcessorStatus::Draining,
         _ => return Err(Error::Answer("a processor without a status")),
     };
+    let stats: Vec<u64> =
+        field("stats").unwrap_or_default().split(' ').filter_map(|n| n.parse().ok()).collect();
+    let stat = |index: usize| stats.get(index).copied();
     let cpu = field("cpu").and_then(|cpu| cpu.parse::<f64>().ok());
     Ok(Processor {
         id: text("id"),
@@ -344,10 +347,10 @@ fn decode(
         connected_on: number("connected_on").unwrap_or_default(),
         last_seen: number("last_seen").unwrap_or_default(),
         usage: cpu.zip(number("memory")),
-        processed: number("processed").unwrap_or_default(),
-        failed: number("failed").unwrap_or_default(),
-        sum_ms: number("sum_ms").unwrap_or_default(),
-        last_ms: number("last_ms"),
+        processed: stat(0).unwrap_or_default(),
+        failed: stat(1).unwrap_or_default(),
+        sum_ms: stat(2).unwrap_or_default(),
+        last_ms: stat(3),
         in_flight,
         first_lease,
     })

@@ -27,7 +27,7 @@ scripts! {
     CLAIM_ATTEMPTS = ["clock", "choose"] "claim_attempts";
     CLAIM_CHECK = ["clock"] "claim_check";
     CLAIM_DELIVERIES = ["clock"] "claim_deliveries";
-    DRAIN_PROCESSOR = [] "drain_processor";
+    DRAIN_PROCESSOR = ["clock"] "drain_processor";
     FAIL_ACTION = ["clock", "choose", "fence", "outcome"] "fail_action";
     FINISH_ACTION = ["clock", "choose", "fence", "outcome"] "finish_action";
     PROMOTE_DELAYED = ["clock", "queue"] "promote_delayed";

@@ -3,30 +3,30 @@
 -- ARGV 1 processor id, 2 processor name, 3 when the queues were looked at; then per action: id, token hash, the
 --      sequence number that was seen (a copy that arrives late must not claim what became ready since)
 -- Returns {url, epoch, record…}: per action its record as fields and values, or {} when it was not claimed
-local p = redis.call('HMGET', KEYS[1], 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
+local p = call('HMGET', KEYS[1], 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
 local now, stamp = clock()
 local takes = p[1] == ARGV[2] and p[2] == 'active' and tonumber(p[3] or 0) <= now
-local room = takes and p[4] - redis.call('ZCARD', KEYS[2]) or 0
+local room = takes and p[4] - call('ZCARD', KEYS[2]) or 0
 local answer, taken = {p[5] or '', p[6] or ''}, false
 local claim = {0, ARGV[1], p[5], p[6], p[7] or ''}
 for i = 1, #KEYS - 5 do
   local action, id, token, seen = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
-  local r = redis.call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued')
+  local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued')
   local mine, seq, ready = r[1] == token, string.match(r[6] or '', '^(%d+) (%d+)$')
   if not mine and seq == seen and tonumber(ready) <= tonumber(ARGV[3]) and room > 0
-    and redis.call('ZREM', KEYS[3], id) + redis.call('ZREM', KEYS[4], id) > 0 then
+    and call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 then
     mine, taken, room = true, true, room - 1
     local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, stamp)
     append(fields, {'v', r[2] + 1, 'status', 'running'})
-    redis.call('HSET', action, unpack(fields))
-    redis.call('ZADD', KEYS[2], now + string.match(r[5], '^%d+'), id)
+    call('HSET', action, unpack(fields))
+    call('ZADD', KEYS[2], now + string.match(r[5], '^%d+'), id)
   end
-  answer[2 + i] = mine and redis.call('HGETALL', action) or {}
+  answer[2 + i] = mine and call('HGETALL', action) or {}
 end
 if taken then
   for i = 1, 2 do
-    if redis.call('EXISTS', KEYS[2 + i]) == 0 then
-      redis.call('SREM', KEYS[5], ARGV[i])
+    if call('EXISTS', KEYS[2 + i]) == 0 then
+      call('SREM', KEYS[5], ARGV[i])
     end
   end
 end

@@ -2,11 +2,11 @@
 -- KEYS 1 processor, 2 processors
 -- ARGV 1 id, 2 nonce, 3 due time that was seen, 4 interval
 -- Returns 1 claimed, 0 somebody else did
-if redis.call('HGET', KEYS[1], 'checked_by') == ARGV[2] then
+if call('HGET', KEYS[1], 'checked_by') == ARGV[2] then
   return 1
-elseif redis.call('ZSCORE', KEYS[2], ARGV[1]) ~= ARGV[3] or redis.call('EXISTS', KEYS[1]) == 0 then
+elseif call('ZSCORE', KEYS[2], ARGV[1]) ~= ARGV[3] or call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
-redis.call('ZADD', KEYS[2], clock() + ARGV[4], ARGV[1])
-redis.call('HSET', KEYS[1], 'checked_by', ARGV[2])
+call('ZADD', KEYS[2], clock() + ARGV[4], ARGV[1])
+call('HSET', KEYS[1], 'checked_by', ARGV[2])
 return 1

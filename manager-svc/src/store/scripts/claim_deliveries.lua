@@ -6,15 +6,15 @@ local now = clock()
 local answer = {}
 for i = 1, #KEYS - 1 do
   local action, id, token = KEYS[1 + i], ARGV[3 * i - 1], ARGV[3 * i]
-  local r = redis.call('HMGET', action, 'd_token', 'v', 'd_tries', 'd_due')
+  local r = call('HMGET', action, 'd_token', 'v', 'd_tries', 'd_due')
   local mine = r[1] == token
-  if not mine and r[4] == ARGV[3 * i + 1] and tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now then
+  if not mine and r[4] == ARGV[3 * i + 1] and tonumber(call('ZSCORE', KEYS[1], id) or now + 1) <= now then
     mine = true
     -- A removal first: a full Redis must still let outcomes be delivered.
-    redis.call('ZREM', KEYS[1], id)
-    redis.call('ZADD', KEYS[1], now + ARGV[1], id)
-    redis.call('HSET', action, 'v', r[2] + 1, 'd_token', token, 'd_tries', r[3] + 1, 'd_due', now + ARGV[1])
+    call('ZREM', KEYS[1], id)
+    call('ZADD', KEYS[1], now + ARGV[1], id)
+    call('HSET', action, 'v', r[2] + 1, 'd_token', token, 'd_tries', r[3] + 1, 'd_due', now + ARGV[1])
   end
-  answer[i] = mine and redis.call('HGETALL', action) or {}
+  answer[i] = mine and call('HGETALL', action) or {}
 end
 return answer

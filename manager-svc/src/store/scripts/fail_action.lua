@@ -6,7 +6,7 @@
 --      6 version, 7 target, 8 host or '', 9 token of the delivery or '', 10 its lease, 11 retention, 12 error
 -- Returns {1, now, claimed delivery}, or {-1} unknown, {-2} stale, {-3} duplicate
 local step, why = ARGV[2], ARGV[5]
-local r = redis.call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. step, 'v', 'held', 'dispatches',
+local r = call('HMGET', KEYS[1], 'step', 'token', 'status', 's:' .. step, 'v', 'held', 'dispatches',
   'lapsed', 'd_token')
 local mark = (why == 'deadline' and ARGV[6] or ARGV[3]) .. ' ' .. ARGV[4]
 local state, answer = fence(step, ARGV[3], ARGV[4], r)
@@ -19,22 +19,22 @@ if answer then
 end
 local now, stamp = clock()
 if why == 'deadline' then
-  local over = r[5] == ARGV[6] and tonumber(redis.call('ZSCORE', KEYS[5], ARGV[1]) or now + 1) <= now
+  local over = r[5] == ARGV[6] and tonumber(call('ZSCORE', KEYS[5], ARGV[1]) or now + 1) <= now
   state = r[1] and (over and 'current' or 'stale') or 'unknown'
-elseif why == 'lease' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then
+elseif why == 'lease' and tonumber(call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then
   state = 'stale'
 end
 if state ~= 'current' then
   return {REFUSED[state]}
 end
-redis.call('ZREM', KEYS[5], ARGV[1])
-if redis.call('ZREM', KEYS[3], ARGV[1]) == 0 then
-  redis.call('ZREM', KEYS[12], ARGV[1])
-  if redis.call('ZREM', KEYS[10], ARGV[1]) == 1 and redis.call('EXISTS', KEYS[10]) == 0 then
-    redis.call('SREM', KEYS[11], ARGV[7])
+call('ZREM', KEYS[5], ARGV[1])
+if call('ZREM', KEYS[3], ARGV[1]) == 0 then
+  call('ZREM', KEYS[12], ARGV[1])
+  if call('ZREM', KEYS[10], ARGV[1]) == 1 and call('EXISTS', KEYS[10]) == 0 then
+    call('SREM', KEYS[11], ARGV[7])
   end
 end
-redis.call('ZADD', KEYS[6], stamp, ARGV[1])
+call('ZADD', KEYS[6], stamp, ARGV[1])
 local fields, claimed = {'delivery', 'none'}, false
 if ARGV[8] ~= '' then
   fields, claimed = deliver(KEYS[7], KEYS[8], ARGV[1], ARGV[8], ARGV[9], ARGV[10], now)
@@ -43,10 +43,10 @@ append(fields, {'v', r[5] + 1, 'status', 'failed', 'token', '', 'ended', stamp, 
   why == 'token' and 's:' .. step or 'lapsed', mark .. ' ' .. stamp .. ' ' .. (claimed and 1 or 0)})
 if r[2] ~= '' then
   local processor, since = holder(r[6])
-  count(KEYS[4], 'failed', now - since)
+  count(KEYS[4], false, now - since)
   append(fields, {'a:' .. r[7], line(step, processor, since, stamp, ARGV[12])})
 end
-redis.call('HSET', KEYS[1], unpack(fields))
+call('HSET', KEYS[1], unpack(fields))
 if ARGV[8] == '' then
   ended(KEYS[1], KEYS[2], KEYS[9], ARGV[11])
 end

@@ -5,18 +5,18 @@
 local now = clock()
 for i = 1, #ARGV / 2 do
   local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
-  local r = redis.call('HMGET', action, 'job', 'queued', 'v')
-  local due = tonumber(redis.call('ZSCORE', KEYS[1], id) or now + 1) <= now
+  local r = call('HMGET', action, 'job', 'queued', 'v')
+  local due = tonumber(call('ZSCORE', KEYS[1], id) or now + 1) <= now
   if due and r[1] and string.match(r[1], ' (%S+)$') == target then
-    redis.call('ZREM', KEYS[1], id)
+    call('ZREM', KEYS[1], id)
     local seq = string.match(r[2], '^%d+')
     if seq == '0' then
       seq = queue_up(KEYS[3 + 2 * i], KEYS[2], KEYS[3], target, id)
     else
-      redis.call('ZADD', KEYS[3 + 2 * i], seq, id)
-      redis.call('SADD', KEYS[3], target)
+      call('ZADD', KEYS[3 + 2 * i], seq, id)
+      call('SADD', KEYS[3], target)
     end
-    redis.call('HSET', action, 'queued', seq .. ' ' .. now, 'v', r[3] + 1)
+    call('HSET', action, 'queued', seq .. ' ' .. now, 'v', r[3] + 1)
   end
 end
 return 1

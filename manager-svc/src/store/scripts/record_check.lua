@@ -3,7 +3,7 @@
 -- ARGV 1 epoch that was checked, 2 nonce of the check, 3 '1' answered or '0' missed, 4 misses that stop,
 --      5 started_at or '', 6 cpu percent or '', 7 memory bytes or ''
 -- Returns 1 written, 0 the registration is another, or the check was recorded already
-local r = redis.call('HMGET', KEYS[1], 'epoch', 'recorded', 'status', 'misses', 'id', 'name')
+local r = call('HMGET', KEYS[1], 'epoch', 'recorded', 'status', 'misses', 'id', 'name')
 if r[1] ~= ARGV[1] then
   return 0
 elseif r[2] == ARGV[2] then
@@ -11,12 +11,12 @@ elseif r[2] == ARGV[2] then
 end
 if ARGV[3] == '1' then
   local now = clock()
-  redis.call('HSET', KEYS[1], 'recorded', ARGV[2], 'misses', 0, 'last_seen', now, 'started_at', ARGV[5],
+  call('HSET', KEYS[1], 'recorded', ARGV[2], 'misses', 0, 'last_seen', now, 'started_at', ARGV[5],
     'cpu', ARGV[6], 'memory', ARGV[7], 'status', r[3] == 'unhealthy' and 'active' or r[3])
-  redis.call('ZADD', KEYS[2], now, r[5], now, r[6])
+  call('ZADD', KEYS[2], now, r[5], now, r[6])
 else
   local misses = r[4] + 1
   local stop = r[3] == 'active' and misses >= tonumber(ARGV[4])
-  redis.call('HSET', KEYS[1], 'recorded', ARGV[2], 'misses', misses, 'status', stop and 'unhealthy' or r[3])
+  call('HSET', KEYS[1], 'recorded', ARGV[2], 'misses', misses, 'status', stop and 'unhealthy' or r[3])
 end
 return 1

@@ -6,25 +6,25 @@
 -- Returns {1 added or 2 renewed, epoch}, {-1} the record changed since, {-2} the id is another's name,
 --         {-3} the name is another's id
 local id, name = ARGV[1], ARGV[2]
-local r = redis.call('HMGET', KEYS[1], 'epoch', 'registered_by', 'answer')
+local r = call('HMGET', KEYS[1], 'epoch', 'registered_by', 'answer')
 if r[2] == ARGV[5] then
   return {tonumber(r[3]), tonumber(r[1])}
 elseif (r[1] or '0') ~= ARGV[6] then
   return {-1}
-elseif redis.call('SCARD', KEYS[6]) > redis.call('SISMEMBER', KEYS[6], id) then
+elseif call('SCARD', KEYS[6]) > call('SISMEMBER', KEYS[6], id) then
   return {-2}
-elseif id ~= name and redis.call('EXISTS', KEYS[7]) == 1 then
+elseif id ~= name and call('EXISTS', KEYS[7]) == 1 then
   return {-3}
 end
-local now, epoch, answer = clock(), redis.call('INCR', KEYS[3]), r[1] and 2 or 1
-redis.call('SREM', KEYS[8], id)
-redis.call('SADD', KEYS[5], id)
-redis.call('ZADD', KEYS[4], now, id, now, name)
-redis.call('ZADD', KEYS[2], now + ARGV[10], id)
+local now, epoch, answer = clock(), call('INCR', KEYS[3]), r[1] and 2 or 1
+call('SREM', KEYS[8], id)
+call('SADD', KEYS[5], id)
+call('ZADD', KEYS[4], now, id, now, name)
+call('ZADD', KEYS[2], now + ARGV[10], id)
 if answer == 1 then
-  redis.call('HSET', KEYS[1], 'id', id, 'processed', 0, 'failed', 0, 'sum_ms', 0)
+  call('HSET', KEYS[1], 'id', id, 'stats', '0 0 0')
 end
-redis.call('HSET', KEYS[1], 'name', name, 'url', ARGV[3], 'capacity', ARGV[4], 'epoch', epoch,
+call('HSET', KEYS[1], 'name', name, 'url', ARGV[3], 'capacity', ARGV[4], 'epoch', epoch,
   'status', 'active', 'misses', 0, 'registered_by', ARGV[5], 'answer', answer, 'connected_on', now,
   'last_seen', now, 'started_at', ARGV[7], 'cpu', ARGV[8], 'memory', ARGV[9])
 return {answer, epoch}

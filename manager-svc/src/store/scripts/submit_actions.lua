@@ -12,48 +12,48 @@ local function each(visit)
     at = at + 7 + 2 * ARGV[at + 6]
   end
 end
-local function refuse(answer) each(function(_, data) redis.call('UNLINK', data) end) return answer end
-local before = redis.call('HMGET', KEYS[6], 'created', 'handed', 'token')
+local function refuse(answer) each(function(_, data) call('UNLINK', data) end) return answer end
+local before = call('HMGET', KEYS[6], 'created', 'handed', 'token')
 if before[1] then
   each(function(action, data, _, at)
-    if redis.call('HGET', action, 'data') ~= ARGV[at + 1] then redis.call('UNLINK', data) end
+    if call('HGET', action, 'data') ~= ARGV[at + 1] then call('UNLINK', data) end
   end)
   return {1, tonumber(before[1]), chosen(first, tonumber(before[2]), before[3] == ARGV[3])}
 end
-local known = ARGV[4] ~= '' and redis.call('HMGET', KEYS[5], 'hash', 'ids')
+local known = ARGV[4] ~= '' and call('HMGET', KEYS[5], 'hash', 'ids')
 if known and known[1] then
   return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5})
-elseif redis.call('ZCARD', KEYS[2]) + actions > tonumber(ARGV[5]) then
+elseif call('ZCARD', KEYS[2]) + actions > tonumber(ARGV[5]) then
   return refuse({-6})
 end
 -- Written a moment ago with a TTL: what has none to take away was not written.
 local now, stamp = clock()
 local present, claim, ids = 0, nil, {}
-each(function(_, data) present = present + redis.call('PERSIST', data) end)
+each(function(_, data) present = present + call('PERSIST', data) end)
 if present < actions then return refuse({-4}) end
 each(function(action, _, queue, at)
   local id, target, timeout, delay = ARGV[at], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-  local deadline, seq = now + delay + ARGV[at + 5], 0
+  local deadline, seq = format('%d', now + delay + ARGV[at + 5]), 0
   claim = ARGV[3] ~= '' and choose(first, candidates, target, now)
   if claim then
-    seq = redis.call('INCR', KEYS[1])
-    redis.call('ZADD', KEYS[first + 4 * (claim[1] - 1) + 1], now + timeout, id)
+    seq = call('INCR', KEYS[1])
+    call('ZADD', KEYS[first + 4 * (claim[1] - 1) + 1], format('%d', now + timeout), id)
   elseif delay > 0 then
-    redis.call('ZADD', KEYS[4], now + delay, id)
+    call('ZADD', KEYS[4], now + delay, id)
   else
     seq = queue_up(queue, KEYS[1], KEYS[3], target, id)
   end
-  local record = {'v', 1, 'run', 1, 'status', claim and 'running' or 'queued', 'step', 0,
-    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', seq .. ' ' .. (delay > 0 and now + delay or stamp),
+  local record = {'v', '1', 'run', '1', 'status', claim and 'running' or 'queued', 'step', '0',
+    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', format('%d %d', seq, now + delay),
     'created', stamp, 'deadline', deadline, 'handed', claim and claim[1] or 0}
-  append(record, claim and claim_fields(claim, ARGV[3], 1, 1, stamp)
-    or {'token', '', 'tries', 0, 'dispatches', 0})
+  append(record, claim and claim_fields(claim, ARGV[3], '1', '1', stamp)
+    or {'token', '', 'tries', '0', 'dispatches', '0'})
   for j = at + 7, at + 6 + 2 * ARGV[at + 6] do record[#record + 1] = ARGV[j] end
-  redis.call('HSET', action, unpack(record))
-  redis.call('ZADD', KEYS[2], deadline, id)
+  call('HSET', action, unpack(record))
+  call('ZADD', KEYS[2], deadline, id)
   ids[#ids + 1] = id
 end)
 if known then
-  redis.call('HSET', KEYS[5], 'hash', ARGV[4], 'ids', table.concat(ids, ' '), 'open', actions)
+  call('HSET', KEYS[5], 'hash', ARGV[4], 'ids', table.concat(ids, ' '), 'open', actions)
 end
 return {1, now, claim or {0}}

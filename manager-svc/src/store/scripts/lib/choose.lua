@@ -6,12 +6,12 @@ local function choose(first, candidates, target, now)
   local best, least
   for i = 1, candidates do
     local k = first + 4 * (i - 1)
-    local p = redis.call('HMGET', KEYS[k],
+    local p = call('HMGET', KEYS[k],
       'id', 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
     if p[3] == 'active' and (p[1] == target or p[2] == target) and tonumber(p[4] or 0) <= now then
-      local load = redis.call('ZCARD', KEYS[k + 1])
+      local load = call('ZCARD', KEYS[k + 1])
       if load < tonumber(p[5]) and (not least or load < least)
-        and redis.call('EXISTS', KEYS[k + 2], KEYS[k + 3]) == 0 then
+        and call('EXISTS', KEYS[k + 2], KEYS[k + 3]) == 0 then
         best, least = {i, p[1], p[6], p[7], p[8] or ''}, load
       end
     end
@@ -24,7 +24,7 @@ local function chosen(first, candidate, standing)
   if candidate < 1 or not standing then
     return {0}
   end
-  local p = redis.call('HMGET', KEYS[first + 4 * (candidate - 1)], 'id', 'url', 'epoch', 'started_at')
+  local p = call('HMGET', KEYS[first + 4 * (candidate - 1)], 'id', 'url', 'epoch', 'started_at')
   return {candidate, p[1], p[2], p[3], p[4] or ''}
 end
 

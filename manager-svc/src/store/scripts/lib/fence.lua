@@ -36,14 +36,17 @@ local function line(step, processor, claimed, stamp, failure)
 end
 
 -- A processor's counters are written by the transition that settles the attempt: exact after any crash.
-local function count(key, field, elapsed)
-  local p = redis.call('HMGET', key, field, 'sum_ms')
-  if not p[1] then
+-- One field, `processed failed sum_ms last_ms`: they change together.
+local function count(key, succeeded, elapsed)
+  local stats = call('HGET', key, 'stats')
+  if not stats then
     return
   end
-  local sum = tonumber(p[2])
-  if field == 'processed' then
-    sum = sum + elapsed
+  local processed, failed, sum = string.match(stats, '^(%d+) (%d+) (%d+)')
+  if succeeded then
+    stats = format('%d %s %d %d', processed + 1, failed, sum + elapsed, elapsed)
+  else
+    stats = format('%s %d %s %d', processed, failed + 1, sum, elapsed)
   end
-  redis.call('HSET', key, field, p[1] + 1, 'sum_ms', sum, 'last_ms', elapsed)
+  call('HSET', key, 'stats', stats)
 end

@@ -1,0 +1,220 @@
+//! Registering, checking and draining processors.
+
+use std::collections::BTreeMap;
+
+use manager_svc::store::{Checked, Drained, Processor, ProcessorStatus, Registered};
+
+use crate::world::{World, ending, registration};
+
+cases! {
+    a_registration_adds_a_processor_to_every_index
+    a_renewed_registration_keeps_its_counters_and_leaves_its_old_name
+    a_registration_sent_again_answers_the_same_until_another_one_came
+    an_id_never_equals_the_name_of_another
+    a_drain_removes_an_idle_processor
+    a_drain_waits_for_what_is_pending
+    a_drain_of_an_older_epoch_does_nothing
+    three_consecutive_misses_stop_new_work_and_one_success_starts_it
+    a_check_is_claimed_once
+}
+
+const INTERVAL: u64 = 10_000;
+
+/// Keys of registrations: sets and sorted sets with their members.
+async fn registry(world: &World) -> BTreeMap<String, Vec<String>> {
+    let keyspace = world.keyspace().await;
+    let keys = keyspace.keys().into_iter().filter_map(|key| {
+        let short = key.strip_prefix("{p0}:")?;
+        let listed = ["name:", "known", "processors"].iter().any(|start| short.starts_with(start));
+        let members = || keyspace.content(key).unwrap().keys().cloned().collect();
+        match short.strip_prefix("processor:") {
+            Some(_) => Some((short.to_owned(), Vec::new())),
+            None => listed.then(|| (short.to_owned(), members())),
+        }
+    });
+    keys.collect()
+}
+
+fn expected(lines: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let line = |line: &&str| {
+        let mut words = line.split(' ').map(str::to_owned);
+        (words.next().unwrap(), words.collect())
+    };
+    lines.iter().map(line).collect()
+}
+
+async fn a_registration_adds_a_processor_to_every_index(world: &World) {
+    let mut new = registration("p", "work", 3);
+    new.started_at = Some(7);
+    new.usage = Some((1.5, 9));
+    let answer = world.store.register(&new, &world.nonce(), INTERVAL).await.unwrap();
+    assert_eq!(answer, Registered::Added(1));
+    let lines = ["known p work", "name:work p", "processor:p", "processors p"];
+    assert_eq!(registry(world).await, expected(&lines));
+    let processor = world.processor("p").await;
+    let now = processor.connected_on;
+    let stands = Processor {
+        id: "p".into(),
+        name: "work".into(),
+        url: "http://p".into(),
+        capacity: 3,
+        epoch: 1,
+        status: ProcessorStatus::Active,
+        connected_on: now,
+        last_seen: now,
+        usage: Some((1.5, 9)),
+        processed: 0,
+        failed: 0,
+        sum_ms: 0,
+        last_ms: None,
+        in_flight: 0,
+        first_lease: None,
+    };
+    assert_eq!(processor, stands);
+    assert_eq!(world.direct.look().await.unwrap().checks, [(now + INTERVAL, "p".to_owned())]);
+    assert_eq!(world.direct.known(&["p", "work", "q"]).await.unwrap(), [true, true, false]);
+}
+
+async fn a_renewed_registration_keeps_its_counters_and_leaves_its_old_name(world: &World) {
+    world.register("p", "work", 3).await;
+    let claimed = world.claimed(&world.action(&["work"])).await;
+    let token = claimed.token.hash();
+    world.store.finish(&claimed.action, &token, &world.unchanged(), ending(None)).await.unwrap();
+    let before = world.processor("p").await;
+    let mut next = registration("p", "more", 5);
+    next.seen = Some((before.epoch, before.name.clone()));
+    let answer = world.store.register(&next, &world.nonce(), INTERVAL).await.unwrap();
+    assert_eq!(answer, Registered::Renewed(2));
+    let after = world.processor("p").await;
+    assert_eq!((after.processed, after.last_ms), (1, before.last_ms));
+    assert_eq!((after.name.as_str(), after.capacity, after.epoch), ("more", 5, 2));
+    let lines = ["known more p work", "name:more p", "processor:p", "processors p"];
+    assert_eq!(registry(world).await, expected(&lines));
+    // Who claims by the old name gets nothing.
+    let id = world.submit(&world.action(&["work"])).await;
+    assert!(world.assert_unchanged(world.claim("p", "work", &[&id])).await.is_empty());
+}
+
+async fn a_registration_sent_again_answers_the_same_until_another_one_came(world: &World) {
+    let (first, nonce) = (registration("p", "work", 3), world.nonce());
+    let answer = world.store.register(&first, &nonce, INTERVAL).await.unwrap();
+    let again = world.store.register(&first, &nonce, INTERVAL);
+    assert_eq!(world.assert_unchanged(again).await.unwrap(), answer);
+    let mut second = registration("p", "work", 5);
+    second.seen = Some((1, "work".to_owned()));
+    let answer = world.store.register(&second, &world.nonce(), INTERVAL).await.unwrap();
+    assert_eq!(answer, Registered::Renewed(2));
+    for late in [first, registration("p", "other", 1)] {
+        let again = world.store.register(&late, &nonce, INTERVAL);
+        assert_eq!(world.assert_unchanged(again).await.unwrap(), Registered::Changed);
+    }
+}
+
+async fn an_id_never_equals_the_name_of_another(world: &World) {
+    world.register("p", "work", 1).await;
+    world.register("same", "same", 1).await;
+    for (id, name, refused) in [
+        ("work", "else", Registered::IdIsName),
+        ("work", "work", Registered::IdIsName),
+        ("q", "p", Registered::NameIsId),
+        ("q", "same", Registered::NameIsId),
+        ("same", "work", Registered::Changed),
+    ] {
+        let nonce = world.nonce();
+        let new = registration(id, name, 1);
+        let answer = world.store.register(&new, &nonce, INTERVAL);
+        assert_eq!(world.assert_unchanged(answer).await.unwrap(), refused, "{id} {name}");
+    }
+    // One that was named as its id may take another name.
+    let mut next = registration("same", "work", 1);
+    next.seen = Some((world.processor("same").await.epoch, "same".to_owned()));
+    let answer = world.store.register(&next, &world.nonce(), INTERVAL).await.unwrap();
+    assert!(matches!(answer, Registered::Renewed(_)), "{answer:?}");
+}
+
+async fn a_drain_removes_an_idle_processor(world: &World) {
+    world.register("p", "work", 1).await;
+    world.register("q", "work", 1).await;
+    let processor = world.processor("p").await;
+    for _ in 0..2 {
+        let answer = world.store.drain(&processor, Some(processor.epoch)).await.unwrap();
+        assert_eq!(answer, Drained::Gone);
+        let lines = ["known p q work", "name:work q", "processor:q", "processors q"];
+        assert_eq!(registry(world).await, expected(&lines));
+    }
+    let unknown = world.store.drain_named("never", "never", None);
+    assert_eq!(world.assert_unchanged(unknown).await.unwrap(), Drained::Unknown);
+}
+
+async fn a_drain_waits_for_what_is_pending(world: &World) {
+    world.register("p", "work", 2).await;
+    let claimed = world.claimed(&world.action(&["work"])).await;
+    let processor = world.processor("p").await;
+    let drain = || world.store.drain(&processor, None);
+    assert_eq!(drain().await.unwrap(), Drained::Draining(1));
+    assert_eq!(world.processor("p").await.status, ProcessorStatus::Draining);
+    let id = world.submit(&world.action(&["work"])).await;
+    assert!(world.assert_unchanged(world.claim("p", "work", &[&id])).await.is_empty());
+    let token = claimed.token.hash();
+    world.store.finish(&claimed.action, &token, &world.unchanged(), ending(None)).await.unwrap();
+    assert_eq!(drain().await.unwrap(), Drained::Gone);
+    assert!(world.direct.processor("p").await.unwrap().is_none());
+}
+
+async fn a_drain_of_an_older_epoch_does_nothing(world: &World) {
+    world.register("p", "work", 2).await;
+    let old = world.processor("p").await;
+    let mut next = registration("p", "work", 2);
+    next.seen = Some((old.epoch, "work".to_owned()));
+    world.store.register(&next, &world.nonce(), INTERVAL).await.unwrap();
+    let answer = world.store.drain(&old, Some(old.epoch));
+    assert_eq!(world.assert_unchanged(answer).await.unwrap(), Drained::OlderEpoch(0));
+}
+
+async fn three_consecutive_misses_stop_new_work_and_one_success_starts_it(world: &World) {
+    world.register("p", "work", 2).await;
+    let processor = world.processor("p").await;
+    let id = world.submit(&world.action(&["work"])).await;
+    let found = Some(Checked { started_at: Some(7), usage: Some((2.0, 8)) });
+    for (answered, stands) in [
+        (None, ProcessorStatus::Active),
+        (None, ProcessorStatus::Active),
+        (found, ProcessorStatus::Active),
+        (None, ProcessorStatus::Active),
+        (None, ProcessorStatus::Active),
+        (None, ProcessorStatus::Unhealthy),
+    ] {
+        let nonce = world.nonce();
+        let record = || world.store.record_check(&processor, &nonce, answered, 3);
+        record().await.unwrap();
+        world.assert_unchanged(record()).await.unwrap();
+        assert_eq!(world.processor("p").await.status, stands);
+    }
+    assert!(world.assert_unchanged(world.claim("p", "work", &[&id])).await.is_empty());
+    world.store.record_check(&processor, &world.nonce(), found, 3).await.unwrap();
+    let after = world.processor("p").await;
+    assert_eq!((after.status, after.usage), (ProcessorStatus::Active, Some((2.0, 8))));
+    assert_eq!(world.claim("p", "work", &[&id]).await.len(), 1);
+    // What a check of an earlier registration found is of no interest.
+    let old = Processor { epoch: 0, ..processor };
+    let nonce = world.nonce();
+    let late = world.store.record_check(&old, &nonce, None, 1);
+    world.assert_unchanged(late).await.unwrap();
+}
+
+async fn a_check_is_claimed_once(world: &World) {
+    world.register("p", "work", 2).await;
+    let due = world.direct.look().await.unwrap().checks[0].0;
+    let (mine, other) = (world.nonce(), world.nonce());
+    let again = 2 * INTERVAL;
+    assert!(world.store.claim_check("p", &mine, due, again).await.unwrap());
+    let claim = world.store.claim_check("p", &mine, due, again);
+    assert!(world.assert_unchanged(claim).await.unwrap());
+    for (id, seen) in [("p", due), ("gone", due)] {
+        let claim = world.store.claim_check(id, &other, seen, again);
+        assert!(!world.assert_unchanged(claim).await.unwrap(), "{id}");
+    }
+    let moved = world.direct.look().await.unwrap().checks[0].0;
+    assert!(moved > due);
+    assert!(world.store.claim_check("p", &other, moved, again).await.unwrap());
+}
