@@ -76,7 +76,7 @@ mod tests {
             ":12\r\n",
             "$-1\r\n",
             "$3\r\na\r\n\r\n",
-            "*2\r\n*0\r\n$0\r\n\r\n\r\n",
+            "*2\r\n*0\r\n$0\r\n\r\n",
         ] {
             let followed = format!("{reply}:1\r\n");
             assert_eq!(reply_length(followed.as_bytes()), Some(reply.len()), "{reply:?}");

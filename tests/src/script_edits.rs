@@ -1,4 +1,59 @@
-//! Changes to scripts on their way to Redis: a shim that refuses undeclared keys, and one check less.
+//! What becomes of scripts on their way to Redis: a shim that refuses undeclared keys, and one check less.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Where the scripts live.
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manager-svc/src/store/scripts");
+
+/// From a script's name and source to what it becomes.
+type Edit = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+
+/// What a [`crate::ScriptProxy`] does with the traffic.
+pub struct Scripts {
+    pub(crate) edit: Edit,
+    pub(crate) twice: bool,
+}
+
+impl std::fmt::Debug for Scripts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scripts").field("twice", &self.twice).finish_non_exhaustive()
+    }
+}
+
+impl Scripts {
+    /// Scripts as they are.
+    #[must_use]
+    pub fn as_they_are() -> Self {
+        Self::edited(|_, source| source.to_owned())
+    }
+
+    /// Scripts as `edit` makes them from their name (the file's, without its ending) and source.
+    pub fn edited(edit: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Self {
+        Self { edit: Box::new(edit), twice: false }
+    }
+
+    /// Sends every pipeline that calls a script a second time, and notes when the second answers are not
+    /// the first ones or when it changes a key. Only for a store that makes one call at a time.
+    #[must_use]
+    pub fn twice(mut self) -> Self {
+        self.twice = true;
+        self
+    }
+}
+
+/// The scripts by name, as their files hold them.
+pub(crate) fn files() -> HashMap<String, String> {
+    let entries = std::fs::read_dir(Path::new(SCRIPTS)).expect("the scripts are there");
+    let paths = entries.map(|entry| entry.expect("a directory can be read").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "lua"))
+        .map(|path| {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("a script can be read"))
+        })
+        .collect()
+}
 
 /// Stands in front of a script: `redis` with a `call` that knows where each command's keys are, and
 /// fails when one of them is not in KEYS.

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redis::aio::MultiplexedConnection;
@@ -18,51 +17,17 @@ use crate::keyspace::Keyspace;
 use crate::proxy::{Command, parse};
 use crate::redis::Redis;
 use crate::resp::Upstream;
+use crate::script_edits::{Scripts, files};
 
-/// Where the scripts live.
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../manager-svc/src/store/scripts");
-
-type Edit = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
-
-/// What a [`ScriptProxy`] does with the traffic.
-pub struct Scripts {
-    edit: Edit,
-    twice: bool,
-}
-
-impl std::fmt::Debug for Scripts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scripts").field("twice", &self.twice).finish_non_exhaustive()
-    }
-}
-
-impl Scripts {
-    /// Scripts as they are.
-    #[must_use]
-    pub fn as_they_are() -> Self {
-        Self::edited(|_, source| source.to_owned())
-    }
-
-    /// Scripts as `edit` makes them from their name (the file's, without its ending) and source.
-    pub fn edited(edit: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Self {
-        Self { edit: Box::new(edit), twice: false }
-    }
-
-    /// Sends every pipeline that calls a script a second time, and notes when the second answers are not
-    /// the first ones or when it changes a key. Only for a store that makes one call at a time.
-    #[must_use]
-    pub fn twice(mut self) -> Self {
-        self.twice = true;
-        self
-    }
-}
+/// A script that was loaded: its name, and the hash of what it became.
+type Loaded = (String, Vec<u8>);
 
 struct State {
     scripts: Scripts,
     /// The port of each server, and of the proxy before it.
     ports: Vec<(u16, u16)>,
-    /// By the hash of a script as it is: its name, and the hash of what it became.
-    loaded: Mutex<HashMap<Vec<u8>, (String, Vec<u8>)>>,
+    /// By the hash of a script as it is.
+    loaded: Mutex<HashMap<Vec<u8>, Loaded>>,
     called: Mutex<BTreeSet<String>>,
     findings: Mutex<Vec<String>>,
     open: watch::Sender<bool>,
@@ -274,18 +239,6 @@ impl State {
 
 fn is_load(command: &Command) -> bool {
     command.is("SCRIPT") && command.text(1).eq_ignore_ascii_case("LOAD")
-}
-
-fn files() -> HashMap<String, String> {
-    let entries = std::fs::read_dir(Path::new(SCRIPTS)).expect("the scripts are there");
-    let paths = entries.map(|entry| entry.expect("a directory can be read").path());
-    paths
-        .filter(|path| path.extension().is_some_and(|ending| ending == "lua"))
-        .map(|path| {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(&path).expect("a script can be read"))
-        })
-        .collect()
 }
 
 async fn keyspace(connection: &mut MultiplexedConnection) -> Keyspace {

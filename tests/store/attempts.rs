@@ -1,9 +1,9 @@
 //! Settling attempts: the next step, the outcome, another attempt.
 
 use manager_svc::domain::Failure;
-use manager_svc::store::{Advanced, Assignment, DeliveryEnd, Drained, Finished, Settled, Why};
+use manager_svc::store::{Advanced, Assignment, Finished, Settled, Why};
 
-use crate::world::{HOST, World, ending, with_lease};
+use crate::world::{World, ending, with_lease};
 
 cases! {
     a_step_with_output_makes_the_next_one_ready
@@ -212,7 +212,10 @@ async fn a_lapsed_attempt_is_delayed_and_its_token_settles_nothing(world: &World
     let ends = world.processor("p").await.first_lease.unwrap().0;
     world.pass(ends).await;
     let now = world.direct.clock().await.unwrap();
-    assert_eq!(world.store.lapsed("p", now).await.unwrap(), [claimed.action.id.clone()]);
+    assert_eq!(
+        world.store.lapsed("p", now).await.unwrap(),
+        std::slice::from_ref(&claimed.action.id)
+    );
     let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), Failure::new("e", "no"));
     let lapse = || world.store.retry(&claimed.action, Why::Lease(&token), &nonce, 5_000, &failure);
     let answer = lapse().await.unwrap();
@@ -245,56 +248,4 @@ async fn a_heartbeat_moves_the_end_of_the_lease(world: &World) {
     // Sent twice it counts from the second time.
     let lease = world.processor("p").await.first_lease.unwrap();
     assert!(lease.0 >= ends && lease.1 == id, "{lease:?} {ends}");
-}
-
-/// One action in whose life every script runs.
-pub(crate) async fn everything(world: &World) {
-    world.store.ping().await.unwrap();
-    world.register("p", "work", 9).await;
-    let processor = world.processor("p").await;
-    let due = world.direct.look().await.unwrap().checks[0].0;
-    let nonce = world.nonce();
-    assert!(world.store.claim_check("p", &nonce, due, 10_000).await.unwrap());
-    world.store.record_check(&processor, &nonce, None, 3).await.unwrap();
-    let mut new = world.action_to_host(&["work", "work"]);
-    new.delay_ms = 1;
-    let id = world.submit(&new).await;
-    world.pass(world.record(&id).await.ready_at).await;
-    let due = [(id.clone(), "work".to_owned())];
-    world.store.promote(&due).await.unwrap();
-    let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
-    let (token, failure) = (claimed.token.hash(), Failure::new("e", "no"));
-    world
-        .store
-        .retry(&claimed.action, Why::Token(&token), &world.nonce(), 0, &failure)
-        .await
-        .unwrap();
-    world.pass(world.record(&id).await.ready_at).await;
-    world.store.promote(&due).await.unwrap();
-    let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
-    let token = claimed.token.hash();
-    world.store.renew(&claimed.action, &token).await.unwrap();
-    world.store.advance(&claimed.action, &token, &world.output("1"), None).await.unwrap();
-    let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
-    let token = claimed.token.hash();
-    world.store.finish(&claimed.action, &token, &world.output("2"), ending(None)).await.unwrap();
-    let ask = world.ask_delivery(&id).await;
-    let send = world.store.claim_deliveries(HOST, &ask, 30_000).await.unwrap().pop().unwrap();
-    let receiver = send.action.receiver.clone().unwrap();
-    let end = DeliveryEnd::Delivered;
-    assert!(
-        world
-            .store
-            .settle_delivery(&send.action, &receiver, &send.token, &end, 9_000)
-            .await
-            .unwrap()
-    );
-    let failing = world.claimed(&world.action(&["work"])).await;
-    let token = failing.token.hash();
-    world
-        .store
-        .fail(&failing.action, Why::Token(&token), &world.nonce(), &failure, ending(None))
-        .await
-        .unwrap();
-    assert_eq!(world.store.drain(&processor, None).await.unwrap(), Drained::Gone);
 }

@@ -1,6 +1,9 @@
 //! Claiming what waits.
 
-use crate::world::{LEASE, World};
+use manager_svc::domain::Failure;
+use manager_svc::store::Why;
+
+use crate::world::{LEASE, World, ending};
 
 cases! {
     a_claim_takes_actions_in_order_as_far_as_there_is_room
@@ -9,6 +12,7 @@ cases! {
     a_claim_that_empties_a_queue_takes_its_target_off_the_list
     a_claim_answers_what_the_dispatch_needs
     a_claim_sent_again_answers_the_same_claims
+    a_claim_that_arrives_late_claims_nothing_new
 }
 
 async fn a_claim_takes_actions_in_order_as_far_as_there_is_room(world: &World) {
@@ -83,7 +87,7 @@ async fn a_processor_named_as_its_id_has_one_queue(world: &World) {
         .await;
     let claimed = world.record(&ids[0]).await;
     let token = claimed.attempt.as_ref().unwrap().token.clone();
-    let end = crate::world::ending(None);
+    let end = ending(None);
     world.store.finish(&claimed, &token, &world.unchanged(), end).await.unwrap();
     assert_eq!(world.claim("work", "work", &[&ids[1]]).await.len(), 1);
     assert_eq!(world.direct.look().await.unwrap().targets, Vec::<String>::new());
@@ -128,7 +132,28 @@ async fn a_claim_sent_again_answers_the_same_claims(world: &World) {
     assert_eq!(format!("{first:?}"), format!("{again:?}"));
     // Once it is settled the claim is over, also for who asks again.
     let token = ask.actions[0].2.hash();
-    let end = crate::world::ending(None);
+    let end = ending(None);
     world.store.finish(&first[0].action, &token, &world.unchanged(), end).await.unwrap();
     assert!(world.assert_unchanged(world.store.claim_attempts(asks)).await.unwrap().is_empty());
+}
+
+async fn a_claim_that_arrives_late_claims_nothing_new(world: &World) {
+    world.register("p", "work", 9).await;
+    let id = world.submit(&world.action(&["work"])).await;
+    let late = [world.ask("p", "work", &[&id]).await];
+    // Meanwhile it was claimed by somebody else, failed, and returned to its place.
+    let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
+    let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), Failure::new("e", "no"));
+    world.pass(late[0].seen_at).await;
+    world.store.retry(&claimed.action, Why::Token(&token), &nonce, 0, &failure).await.unwrap();
+    world.pass(world.record(&id).await.ready_at).await;
+    world.store.promote(&[(id.clone(), "work".to_owned())]).await.unwrap();
+    let claims = world.assert_unchanged(world.store.claim_attempts(&late)).await.unwrap();
+    assert!(claims.is_empty());
+    // Or it has ended.
+    let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
+    let token = claimed.token.hash();
+    world.store.finish(&claimed.action, &token, &world.unchanged(), ending(None)).await.unwrap();
+    let claims = world.assert_unchanged(world.store.claim_attempts(&late)).await.unwrap();
+    assert!(claims.is_empty());
 }

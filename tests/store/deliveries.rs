@@ -14,6 +14,7 @@ cases! {
     a_send_to_be_repeated_waits_for_its_time
     the_host_stays_listed_while_another_outcome_waits
     a_send_settles_only_with_its_own_token
+    a_claim_that_arrives_late_sends_nothing_again
 }
 
 async fn outcome(world: &World, send: Option<&TokenHash>) -> Action {
@@ -173,4 +174,16 @@ async fn a_send_settles_only_with_its_own_token(world: &World) {
             assert!(!world.assert_unchanged(settle(world, action, &other, end)).await);
         }
     }
+}
+
+async fn a_claim_that_arrives_late_sends_nothing_again(world: &World) {
+    let action = outcome(world, None).await;
+    let late = world.ask_delivery(&action.id).await;
+    let first = claim(world, &action, 30_000).await.unwrap();
+    let end = DeliveryEnd::Again(1, "503".to_owned());
+    assert!(settle(world, &first.action, &first.token, &end).await);
+    world.pass(world.record(&action.id).await.delivery.due_at.unwrap()).await;
+    let ask = world.store.claim_deliveries(HOST, &late, 30_000);
+    assert!(world.assert_unchanged(ask).await.unwrap().is_empty());
+    assert!(claim(world, &first.action, 30_000).await.is_some());
 }

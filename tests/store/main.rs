@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod cases;
+mod asserts;
 mod attempts;
 mod breaks;
 mod claims;
@@ -17,6 +18,7 @@ mod invariants;
 mod processors;
 mod proxy_itself;
 mod races;
+mod reads;
 mod refusals;
 mod states;
 mod submissions;

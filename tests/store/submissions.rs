@@ -1,6 +1,5 @@
 //! How an action comes in.
 
-use kit::ScriptProxy;
 use manager_svc::store::{Assignment, IdempotencyKey, Submitted};
 
 use crate::world::{PLENTY, World};
@@ -177,13 +176,4 @@ async fn the_same_idempotency_key_answers_the_first_actions(world: &World) {
         let answer = world.store.submit(&again, Some(&key), PLENTY, None);
         assert_eq!(world.assert_unchanged(answer).await.unwrap(), expected);
     }
-}
-
-#[tokio::test]
-async fn every_script_runs_behind_the_proxy() {
-    // Which script a case calls is decided in other files; together they call all of them.
-    let world = World::start().await.behind_proxy().await;
-    crate::attempts::everything(&world).await;
-    world.assert_sound().await;
-    assert_eq!(world.proxy.as_ref().unwrap().called(), ScriptProxy::all());
 }

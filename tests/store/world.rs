@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use kit::{Keyspace, Redis, ScriptProxy, Scripts, until, with_shim};
+use kit::{Redis, ScriptProxy, Scripts, until, with_shim};
 use manager_svc::domain::action::Status;
 use manager_svc::domain::{
     Action, ActionId, Delivery, Job, Jobs, Nonce, Receiver, Target, Token, TokenHash,
@@ -14,8 +14,6 @@ use manager_svc::store::{
     Candidate, ClaimAsk, Claimed, Ending, HandOver, NewAction, Output, Processor, Registered,
     Registration, Store, Submitted,
 };
-
-use crate::states::describe;
 
 /// The lease of every job here, unless a test says otherwise.
 pub(crate) const LEASE: u64 = 60_000;
@@ -34,7 +32,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     /// Another way to look at it: never behind the proxy.
     pub(crate) direct: Store,
-    names: Mutex<BTreeMap<String, char>>,
+    /// The letters of the actions, in the order in which they were made.
+    pub(crate) names: Mutex<BTreeMap<String, char>>,
     seed: AtomicU64,
 }
 
@@ -79,57 +78,6 @@ impl World {
         }
         self.names.lock().unwrap().clear();
         self
-    }
-
-    /// Asserts every invariant, and that nothing was different when it was sent twice.
-    pub(crate) async fn assert_sound(&self) {
-        let found = self.direct.violations().await.unwrap();
-        assert!(found.is_empty(), "{found:#?}");
-        if let Some(proxy) = &self.proxy {
-            let findings = proxy.findings();
-            assert!(findings.is_empty(), "{}", findings.join("\n"));
-        }
-    }
-
-    pub(crate) async fn keyspace(&self) -> Keyspace {
-        self.redis.keyspace().await
-    }
-
-    /// Asserts everything the store holds of actions, in lines of [`crate::states`].
-    #[track_caller]
-    pub(crate) fn assert_states<'a>(
-        &'a self,
-        expected: &'a [&str],
-    ) -> impl Future<Output = ()> + 'a {
-        let caller = std::panic::Location::caller();
-        async move {
-            let keyspace = self.keyspace().await;
-            let lines = describe(&keyspace, &self.names.lock().unwrap());
-            let mut expected = expected.to_vec();
-            expected.sort_unstable();
-            assert!(
-                lines == expected,
-                "at {caller}\nthe store holds:\n  {}\nnot:\n  {}",
-                lines.join("\n  "),
-                expected.join("\n  ")
-            );
-        }
-    }
-
-    /// Asserts that `call` changes nothing at all, and answers what it answered.
-    #[track_caller]
-    pub(crate) fn assert_unchanged<'a, T: 'a>(
-        &'a self,
-        call: impl Future<Output = T> + 'a,
-    ) -> impl Future<Output = T> + 'a {
-        let caller = std::panic::Location::caller();
-        async move {
-            let before = self.keyspace().await;
-            let answer = call.await;
-            let changes = self.keyspace().await.changes_since(&before);
-            assert!(changes.is_empty(), "at {caller}: changed\n{changes}");
-            answer
-        }
     }
 
     fn random(&self) -> u128 {

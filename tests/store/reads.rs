@@ -1,0 +1,76 @@
+//! Looking at what is there.
+
+use manager_svc::store::QueueSizes;
+
+use crate::world::{HOST, World, ending};
+
+cases! {
+    a_look_shows_what_waits_and_when
+    what_ended_long_ago_is_forgotten
+}
+
+async fn a_look_shows_what_waits_and_when(world: &World) {
+    world.register("p", "work", 9).await;
+    let delivered = world.claimed(&world.action_to_host(&["work"])).await;
+    let (token, end) = (delivered.token.hash(), ending(None));
+    world.store.finish(&delivered.action, &token, &world.output("1"), end).await.unwrap();
+    let running = world.claimed(&world.action(&["work"])).await.action;
+    let own = world.submit(&world.action(&["p"])).await;
+    let shared = world.submit(&world.action(&["work"])).await;
+    let mut late = world.action(&["work"]);
+    late.delay_ms = 500_000;
+    let late = world.record(&world.submit(&late).await).await;
+    let store = &world.store;
+    let before = world.keyspace().await;
+
+    let look = store.look().await.unwrap();
+    let mut targets = look.targets;
+    targets.sort();
+    assert_eq!(targets, ["p", "work"]);
+    assert_eq!(look.delayed, [(late.ready_at, late.id.clone())]);
+    assert_eq!(look.deadlines.len(), 4);
+    assert_eq!(look.deadlines[3], (late.expires_at, late.id.clone()));
+    let outcome = world.record(&delivered.action.id).await;
+    let due = outcome.delivery.due_at.unwrap();
+    assert_eq!(look.receivers, [(due, HOST.to_owned())]);
+    assert_eq!(store.deliveries(&[HOST], 9).await.unwrap(), [[(due, outcome.id.clone())]]);
+    let heads = store.heads(&[("p", "work", 9)]).await.unwrap().pop().unwrap();
+    assert_eq!((heads.own, heads.shared), (vec![(3, own)], vec![(4, shared)]));
+    assert_eq!(heads.in_flight, 1);
+    let processors = store.processors().await.unwrap();
+    let lease = processors[0].first_lease.clone().unwrap();
+    assert_eq!(lease.1, running.id.as_str());
+    assert_eq!(store.lapsed("p", lease.0 - 1).await.unwrap(), []);
+    assert_eq!(store.lapsed("p", lease.0).await.unwrap(), [running.id]);
+    let sizes = store.queue_sizes(&["p".to_owned()]).await.unwrap();
+    let oldest_ms = sizes.oldest_ms;
+    assert!(oldest_ms.is_some());
+    let expected =
+        QueueSizes { input: 2, pending: 1, delayed: 1, output: 1, failed: 0, live: 4, oldest_ms };
+    assert_eq!(sizes, expected);
+    assert_eq!(store.info().await.unwrap().cluster, world.redis.is_cluster());
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
+}
+
+async fn what_ended_long_ago_is_forgotten(world: &World) {
+    world.register("p", "work", 9).await;
+    let mut ended = Vec::new();
+    for _ in 0..2 {
+        let claimed = world.claimed(&world.action(&["work"])).await;
+        let (token, end) = (claimed.token.hash(), ending(None));
+        world.store.finish(&claimed.action, &token, &world.unchanged(), end).await.unwrap();
+        ended.push(world.record(&claimed.action.id).await.ended_at.unwrap());
+        world.pass(ended[ended.len() - 1]).await;
+        // As its time to live does.
+        let record = format!("{{p0}}:action:{}", claimed.action.id);
+        let data = format!("{{p0}}:data:{}:{}", claimed.action.id, claimed.action.data.as_str());
+        let () = world.redis.query(&["UNLINK", &record, &data]).await;
+    }
+    world.store.forget_ended(ended[1], ended[0]).await.unwrap();
+    assert_eq!(world.keyspace().await.content("{p0}:done").unwrap().len(), 1);
+    assert_eq!(world.direct.known(&["p", "work"]).await.unwrap(), [true, true]);
+    let now = world.direct.clock().await.unwrap();
+    world.store.forget_ended(now, now).await.unwrap();
+    assert!(world.keyspace().await.content("{p0}:done").is_none());
+    assert_eq!(world.direct.known(&["p", "work"]).await.unwrap(), [false, false]);
+}
