@@ -14,6 +14,7 @@ cases! {
     the_last_step_begins_the_delivery
     the_last_step_claims_the_delivery
     a_failed_attempt_is_delayed_and_returns_to_its_place
+    a_failed_attempt_that_returns_to_an_empty_queue_lists_its_target
     a_lapsed_attempt_is_delayed_and_its_token_settles_nothing
     a_heartbeat_moves_the_end_of_the_lease
 }
@@ -204,6 +205,27 @@ async fn a_failed_attempt_is_delayed_and_returns_to_its_place(world: &World) {
         ])
         .await;
     assert_eq!(world.claim("p", "work", &[&record.id]).await[0].action.tries, 2);
+}
+
+async fn a_failed_attempt_that_returns_to_an_empty_queue_lists_its_target(world: &World) {
+    world.register("p", "work", 1).await;
+    let claimed = world.claimed(&world.action(&["work"])).await;
+    let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), Failure::new("e", "no"));
+    let why = Why::Token(&token);
+    world.store.retry(&claimed.action, why, &nonce, 0, &failure).await.unwrap();
+    world.pass(world.record(&claimed.action.id).await.ready_at).await;
+    world.store.promote(&[(claimed.action.id.clone(), "work".to_owned())]).await.unwrap();
+    world
+        .assert_states(&[
+            "a v4 running step 0 tries 1 delivery none",
+            "counts p processed 0 failed 1",
+            "data a \"in\"",
+            "input:work a@1",
+            "live a",
+            "seq 1",
+            "targets work",
+        ])
+        .await;
 }
 
 async fn a_lapsed_attempt_is_delayed_and_its_token_settles_nothing(world: &World) {

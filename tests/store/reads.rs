@@ -66,7 +66,8 @@ async fn what_ended_long_ago_is_forgotten(world: &World) {
         let data = format!("{{p0}}:data:{}:{}", claimed.action.id, claimed.action.data.as_str());
         let () = world.redis.query(&["UNLINK", &record, &data]).await;
     }
-    world.store.forget_ended(ended[1], ended[0]).await.unwrap();
+    let seen = world.processor("p").await.last_seen;
+    world.store.forget_ended(ended[1], seen).await.unwrap();
     assert_eq!(world.keyspace().await.content("{p0}:done").unwrap().len(), 1);
     assert_eq!(world.direct.known(&["p", "work"]).await.unwrap(), [true, true]);
     let now = world.direct.clock().await.unwrap();
