@@ -13,6 +13,8 @@ cases! {
     a_lease_that_runs_cannot_be_ended
     a_deadline_that_is_not_over_ends_nothing
     a_late_completion_with_other_data_leaves_the_accepted_output
+    a_request_sent_again_after_the_next_step_answers_and_leaves_no_payload
+    a_request_that_saw_other_data_is_stale
     an_unknown_action_is_unknown
 }
 
@@ -167,6 +169,31 @@ async fn a_late_completion_with_other_data_leaves_the_accepted_output(world: &Wo
         assert_eq!(&*payload, b"\"accepted\"");
         let payloads = format!("data:{}", action.id);
         assert_eq!(world.keyspace().await.matching(&payloads).len(), 1);
+    }
+}
+
+async fn a_request_sent_again_after_the_next_step_answers_and_leaves_no_payload(world: &World) {
+    world.register("p", "work", 9).await;
+    let first = world.claimed(&world.action(&["work", "work", "more"])).await;
+    let (token, output) = (first.token.hash(), world.output("1"));
+    let advance = || world.store.advance(&first.action, &token, &output, None);
+    let answer = advance().await.unwrap();
+    let second = world.claim("p", "work", &[&first.action.id]).await.pop().unwrap();
+    let held = second.token.hash();
+    world.store.advance(&second.action, &held, &world.output("2"), None).await.unwrap();
+    assert_eq!(world.assert_unchanged(advance()).await.unwrap(), answer);
+}
+
+async fn a_request_that_saw_other_data_is_stale(world: &World) {
+    for (mut action, token, way) in every_way(world).await {
+        if matches!(way, Way::Retry | Way::Fail) {
+            continue;
+        }
+        action.data = world.nonce();
+        for output in [world.output("2"), world.unchanged()] {
+            let refused = world.assert_unchanged(way.settle(world, &action, &token, &output)).await;
+            assert_eq!(refused, Settled::Stale, "{way:?}");
+        }
     }
 }
 

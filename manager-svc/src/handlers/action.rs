@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use baton_wire::action::{ActionAccepted, ActionOut, ActionsAccepted, Status};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::body::JsonBytes;
+use super::body::{JsonBytes, Params, PathId};
 use super::submission;
 use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_token};
@@ -138,11 +138,9 @@ pub(crate) struct WaitQuery {
 /// An action: its status, data and timeline. With `wait_ms` it answers when the outcome is there.
 pub(crate) async fn get_action(
     State(app): State<App>,
-    Path(id): Path<String>,
-    query: Result<Query<WaitQuery>, axum::extract::rejection::QueryRejection>,
+    PathId(id): PathId,
+    Params(query): Params<WaitQuery>,
 ) -> Result<Response, ApiError> {
-    let Query(query) =
-        query.map_err(|error| ApiError::field(Kind::InvalidRequest, "query", error.body_text()))?;
     if query.wait_ms > MAX_WAIT_MS {
         let message = format!("must be at most {MAX_WAIT_MS} milliseconds");
         return Err(ApiError::field(Kind::InvalidRequest, "query wait_ms", message));

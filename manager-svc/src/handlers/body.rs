@@ -1,7 +1,8 @@
 //! Reading request bodies: every refusal names the field by its path.
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
+use axum::http::request::Parts;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,34 @@ impl<S: Send + Sync> FromRequest<S> for JsonBytes {
         Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
             // The limit is the layer's; what else fails here is the connection.
             ApiError::new(Kind::BodyTooLarge).detail(rejection.body_text())
+        })
+    }
+}
+
+/// The id in a path. One that is not even text is nobody's.
+#[derive(Debug)]
+pub(crate) struct PathId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|_| ApiError::new(Kind::RouteNotFound))
+    }
+}
+
+/// The query of a request, by its fields.
+#[derive(Debug)]
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(params)| Self(params)).map_err(|rejection| {
+            ApiError::field(Kind::InvalidRequest, "query", rejection.body_text())
         })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use baton_wire::processor::{DrainOut, DrainStatus, RegisterIn, RegisterOut};
 use serde::Deserialize;
 
-use super::body::{self, JsonBytes};
+use super::body::{self, JsonBytes, Params, PathId};
 use crate::app::{App, new_nonce};
 use crate::domain::Target;
 use crate::error::{ApiError, Kind};
@@ -132,11 +132,9 @@ pub(crate) struct DrainQuery {
 /// Stops new work for a processor; it is gone when its pending work is done.
 pub(crate) async fn drain_processor(
     State(app): State<App>,
-    Path(id): Path<String>,
-    query: Result<Query<DrainQuery>, axum::extract::rejection::QueryRejection>,
+    PathId(id): PathId,
+    Params(query): Params<DrainQuery>,
 ) -> Result<Response, ApiError> {
-    let Query(query) =
-        query.map_err(|error| ApiError::field(Kind::InvalidRequest, "query", error.body_text()))?;
     let unknown = || ApiError::new(Kind::ProcessorNotFound).detail("`GET /meta` lists them all.");
     let target = Target::parse(&id).map_err(|_| unknown())?;
     let name = app.store.processor(target.as_str()).await?.map(|record| record.name);

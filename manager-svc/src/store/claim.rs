@@ -101,9 +101,7 @@ impl Store {
             let items = reply::list(&answer)?;
             let url = reply::text(reply::at(items, 0)?)?;
             for ((id, _, token), record) in ask.actions.iter().zip(&items[2..]) {
-                let fields = reply::fields(record)?;
-                if !fields.is_empty() {
-                    let action = codec::decode(id, &fields)?;
+                if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
                     let processor = ask.processor.id.clone();
                     let assignment = Assignment { processor, url: url.to_owned() };
                     claims.push((action, assignment, token.clone()));

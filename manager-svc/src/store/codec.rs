@@ -87,6 +87,14 @@ fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// Reads a record that is there and whole. A damaged one points to a bug or to somebody else's write.
+pub(super) fn decode_if_whole(id: &ActionId, fields: &[(&str, &str)]) -> Option<Action> {
+    if fields.is_empty() {
+        return None;
+    }
+    decode(id, fields).inspect_err(|error| tracing::error!(action_id = %id, %error, "damaged")).ok()
+}
+
 /// Reads a record from its fields and values.
 pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, CodecError> {
     let damaged = |what: &str| CodecError { id: id.as_str().to_owned(), what: what.to_owned() };

@@ -50,9 +50,8 @@ impl Store {
         let items = reply::list(&answer)?;
         let mut claims = Vec::new();
         for ((id, _, token), record) in asks.iter().zip(items) {
-            let fields = reply::fields(record)?;
-            if !fields.is_empty() {
-                claims.push((codec::decode(id, &fields)?, token.clone()));
+            if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
+                claims.push((action, token.clone()));
             }
         }
         let keys: Vec<_> = claims.iter().map(|(a, _)| keys::data(&a.id, &a.data)).collect();

@@ -48,13 +48,17 @@ impl Store {
     /// # Errors
     /// When the store is away, or the record is damaged.
     pub async fn action(&self, id: &ActionId) -> Result<Option<Action>, Error> {
-        Ok(self.actions(std::slice::from_ref(id)).await?.pop().flatten())
+        let mut cmd = Cmd::new();
+        cmd.arg("HGETALL").arg(keys::action(id));
+        let answer = self.one(cmd).await?;
+        let fields = reply::fields(&answer)?;
+        if fields.is_empty() { Ok(None) } else { Ok(Some(codec::decode(id, &fields)?)) }
     }
 
-    /// Several records, in one round trip.
+    /// Several records, in one round trip; one that is damaged is reported, and does not hide the others.
     ///
     /// # Errors
-    /// When the store is away, or a record is damaged.
+    /// When the store is away.
     pub async fn actions(&self, ids: &[ActionId]) -> Result<Vec<Option<Action>>, Error> {
         let mut pipeline = Pipeline::with_capacity(ids.len());
         for id in ids {
@@ -65,10 +69,7 @@ impl Store {
             .zip(&answers)
             .map(|(id, answer)| {
                 let fields = reply::fields(answer)?;
-                if fields.is_empty() {
-                    return Ok(None);
-                }
-                Ok(Some(codec::decode(id, &fields)?))
+                Ok(codec::decode_if_whole(id, &fields))
             })
             .collect()
     }

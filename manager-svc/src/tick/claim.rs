@@ -22,7 +22,7 @@ pub(super) async fn claim(
         .filter(|p| p.status == ProcessorStatus::Active)
         .filter(|p| look.targets.contains(&p.id) || look.targets.contains(&p.name))
         .collect();
-    app.wake.set_backlog(!serving.is_empty());
+    let mut backlog = !serving.is_empty();
     if !serving.is_empty() {
         claim_attempts(app, &serving, report).await?;
     }
@@ -32,10 +32,14 @@ pub(super) async fn claim(
         .filter(|(may_be_tried, _)| *may_be_tried <= look.now)
         .map(|(_, host)| host.as_str())
         .collect();
-    if hosts.is_empty() {
-        return Ok(None);
+    let mut next = None;
+    if !hosts.is_empty() {
+        let (left_waiting, later) = claim_deliveries(app, &hosts, look.now, report).await?;
+        backlog |= left_waiting;
+        next = later;
     }
-    claim_deliveries(app, &hosts, look.now, report).await
+    app.wake.set_backlog(backlog);
+    Ok(next)
 }
 
 async fn claim_attempts(
@@ -115,15 +119,16 @@ fn fair_part(processors: usize, left: usize) -> usize {
     if processors == 0 { left } else { left.div_ceil(processors).max(left / 2) }
 }
 
+/// Answers whether something due was left waiting, and when the next is due (ms from now).
 async fn claim_deliveries(
     app: &App,
     hosts: &[&str],
     now: u64,
     report: &mut TickReport,
-) -> Result<Option<u64>, Error> {
+) -> Result<(bool, Option<u64>), Error> {
     let share = share(app.wake.free_deliveries());
     let queues = app.store.deliveries(hosts, share).await?;
-    let mut next = None;
+    let (mut left_waiting, mut next) = (false, None);
     for (host, queue) in hosts.iter().zip(queues) {
         let (due, later): (Vec<_>, Vec<_>) = queue.into_iter().partition(|(at, _)| *at <= now);
         next = next.into_iter().chain(later.first().map(|(at, _)| at.saturating_sub(now))).min();
@@ -131,6 +136,7 @@ async fn claim_deliveries(
             continue;
         }
         let rooms = rooms(due.len(), || app.wake.delivery_room());
+        left_waiting |= rooms.len() < due.len() || due.len() == share;
         let asks: Vec<_> = due
             .into_iter()
             .take(rooms.len())
@@ -143,7 +149,7 @@ async fn claim_deliveries(
             start(app, Work::Delivery(Box::new(claimed), room));
         }
     }
-    Ok(next)
+    Ok((left_waiting, next))
 }
 
 /// How long one attempt's dispatch waits for an answer: as configured, or the lease if that is shorter.

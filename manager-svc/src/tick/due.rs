@@ -96,9 +96,12 @@ pub(super) async fn leavers(app: &App) -> Result<(), Error> {
             app.store.drain(processor, Some(processor.epoch)).await?;
         }
     }
+    // A record lives for the retention after its delivery ended, which may be a whole schedule (with its
+    // jitter) after the outcome that the index is ordered by.
+    let schedule: u64 = app.config.delivery.schedule_ms.iter().sum();
     let now = app.store.clock().await?;
-    let retention = app.config.retention.retention_ms;
-    app.store.forget_ended(now.saturating_sub(retention), now.saturating_sub(retention)).await
+    let known_before = now.saturating_sub(app.config.retention.retention_ms);
+    app.store.forget_ended(known_before.saturating_sub(2 * schedule), known_before).await
 }
 
 fn due(entries: &[(u64, ActionId)], now: u64) -> Vec<ActionId> {

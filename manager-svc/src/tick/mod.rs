@@ -118,7 +118,9 @@ fn next_due(app: &App, look: &Look) -> Option<u64> {
     ]
     .into_iter()
     .flatten()
-    .map(|at| at.saturating_sub(look.now))
+    // What is due and was not done now (another process has it, or it is damaged) waits for the next look.
+    .filter(|at| *at > look.now)
+    .map(|at| at - look.now)
     .min()
 }
 
@@ -136,10 +138,7 @@ pub async fn run_forever(app: &App, stop: impl Future<Output = ()>) {
     loop {
         let budget = Budget { until: Instant::now() + POLL, finish_calls: false };
         let wait = match run(app, budget).await {
-            // A millisecond at least: what is due this instant may be due by another clock's rounding.
-            Ok(report) => {
-                Duration::from_millis(report.next_in_ms.unwrap_or(u64::MAX).max(1)).min(POLL)
-            }
+            Ok(report) => Duration::from_millis(report.next_in_ms.unwrap_or(u64::MAX)).min(POLL),
             Err(error) => {
                 tracing::warn!(%error, "the scheduler could not run");
                 POLL

@@ -13,6 +13,8 @@ pub(crate) struct Guards {
     pub(crate) lease: bool,
     /// What is claimed is in the queue, and leaves it.
     pub(crate) entry: bool,
+    /// An attempt is claimed only for a processor whose pending set is below its capacity.
+    pub(crate) room: bool,
     /// A transition without a token of the attempt carries what it saw, and finds it unchanged.
     pub(crate) version: bool,
     /// Every payload has a name of its own.
@@ -32,6 +34,7 @@ impl Guards {
         answer: true,
         lease: true,
         entry: true,
+        room: true,
         version: true,
         names: true,
         absent: true,
@@ -54,8 +57,8 @@ pub(crate) struct Config {
     pub(crate) whole: bool,
     /// Whether the first copy of a re-sent script may run late, after its sender went on.
     pub(crate) late_copies: bool,
-    /// Whether only the first action's attempts fail, outlive their leases and are settled twice: enough when
-    /// one of each mishap is left, for the actions are alike.
+    /// Whether only the first action's attempts fail, outlive their leases and are settled twice, and only its
+    /// scripts are sent again: mishaps of two actions then never meet. This keeps the everyday checks short.
     pub(crate) aside: bool,
     /// Whether states that no future can tell apart are made equal.
     pub(crate) reduced: bool,

@@ -1,15 +1,19 @@
 //! Models without one guard: each must fail, and in the way the guard is there to prevent.
 
 use crate::guards::{Budget, Config, Guards};
-use crate::{Baton, NO_MISHAP, ONE};
+use crate::{Baton, NO_MISHAP, ONE, TWO};
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Looks for a way in which a mutant breaks a property: in the plain model, and in the reduced one, which
-/// must not hide it.
-#[expect(clippy::print_stdout, reason = "the counterexample is what the test shows")]
+/// Looks for a way in which a mutant with one action breaks a property.
 fn breaks(property: &'static str, guards: Guards, budget: Budget) {
+    breaks_in(property, Config { guards, budget, ..ONE });
+}
+
+/// Looks for it in the plain model, and in the reduced one, which must not hide it.
+#[expect(clippy::print_stdout, reason = "the counterexample is what the test shows")]
+fn breaks_in(property: &'static str, config: Config) {
     let [plain, reduced] = [false, true].map(|reduced| {
-        Baton(Config { guards, budget, reduced, ..ONE })
+        Baton(Config { reduced, ..config })
             .checker()
             .finish_when(HasDiscoveries::AnyOf([property].into()))
             .spawn_bfs()
@@ -68,6 +72,19 @@ fn without_the_lease_two_managers_send_one_outcome_at_a_time() {
 fn without_the_queue_entry_a_claim_leaves_the_action_in_two_places() {
     let guards = Guards { entry: false, ..Guards::ALL };
     breaks("an action is in exactly one place", guards, NO_MISHAP);
+}
+
+#[test]
+fn without_the_queue_entry_an_outcome_that_was_delivered_is_sent_again() {
+    let guards = Guards { entry: false, ..Guards::ALL };
+    let budget = Budget { echoes: 1, ..NO_MISHAP };
+    breaks("a settled delivery is not sent again", guards, budget);
+}
+
+#[test]
+fn without_a_look_at_the_pending_set_a_processor_gets_more_than_its_capacity() {
+    let guards = Guards { room: false, ..Guards::ALL };
+    breaks_in("in flight is the pending set", Config { guards, ..TWO });
 }
 
 #[test]

@@ -9,13 +9,16 @@ impl Offers<'_> {
     pub(super) fn of_delivery(&mut self, action: u8) {
         let entry = *self.entry(action);
         let Some(record) = entry.record else { return };
-        if entry.is_in(place::OUTPUT) {
-            if entry.due || !self.config.guards.lease {
-                let token = record.d_tries + 1;
-                for manager in self.state.managers() {
-                    self.ask(action, manager, Call::ClaimDelivery { token });
-                }
+        let queued = entry.is_in(place::OUTPUT);
+        let guards = &self.config.guards;
+        let may = if queued { entry.due || !guards.lease } else { !guards.entry };
+        if may {
+            let token = record.d_tries + 1;
+            for manager in self.state.managers() {
+                self.ask(action, manager, Call::ClaimDelivery { token });
             }
+        }
+        if queued {
             let late = self.state.left.late > 0 && self.may_meet_mishaps(action);
             let may_end = late || !self.state.is_sending(action);
             if !entry.due && may_end {

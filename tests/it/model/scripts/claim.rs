@@ -22,7 +22,8 @@ impl State {
         let takes = queued || (!guards.entry && record.status == Status::Live);
         let fresh = token == Token::of(record.step, record.tries + 1) || !guards.version;
         let bounded = record.tries < ATTEMPTS;
-        if !takes || !fresh || !bounded || !self.has_room(processor) {
+        let room = self.has_room(processor) || !guards.room;
+        if !takes || !fresh || !bounded || !room {
             return Answer::Nothing;
         }
         if record.token != Token::NONE {

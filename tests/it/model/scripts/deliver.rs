@@ -3,7 +3,7 @@
 use crate::guards::Guards;
 use crate::place;
 use crate::properties::Wrong;
-use crate::state::{Answer, Claim, Delivery, End, SENDS, State};
+use crate::state::{Answer, Claim, Delivery, End, SENDS, State, Status};
 
 impl State {
     /// Takes an outcome that is due. A re-sent claim finds its token in place.
@@ -13,12 +13,14 @@ impl State {
             return Answer::Done(Some(Claim::Delivery));
         }
         let entry = self.action(action);
-        let waits = entry.is_in(place::OUTPUT) && (entry.due || !guards.lease);
+        let queued = entry.is_in(place::OUTPUT);
+        let may = if queued { entry.due || !guards.lease } else { !guards.entry };
+        let waits = may && record.status != Status::Live;
         let fresh = token == record.d_tries + 1 || !guards.version;
         if !waits || !fresh || usize::from(record.d_tries) == SENDS {
             return Answer::Nothing;
         }
-        if !entry.due {
+        if queued && !entry.due {
             self.note(Wrong::SendRobbed);
         }
         if record.delivery != Delivery::Pending {
@@ -26,8 +28,10 @@ impl State {
         }
         record.d_token = token;
         record.d_tries += 1;
-        self.action(action).due = false;
-        self.action(action).record = Some(record);
+        let entry = self.action(action);
+        entry.shift(0, place::OUTPUT);
+        entry.due = false;
+        entry.record = Some(record);
         self.bump(action);
         Answer::Done(Some(Claim::Delivery))
     }
