@@ -198,7 +198,7 @@ fn forgotten(value: &Value) -> bool {
 
 /// Writes a payload under its own name. `NX`: sent again, it must not put a TTL on a payload in use.
 fn set_payload(key: &str, data: &[u8]) -> Cmd {
-    let mut cmd = Cmd::new();
+    let mut cmd = Cmd::with_capacity(6, key.len() + data.len() + 32);
     cmd.arg("SET").arg(key).arg(data).arg("NX").arg("PX").arg(600_000);
     cmd
 }

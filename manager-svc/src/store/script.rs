@@ -43,7 +43,8 @@ scripts! {
 impl Script {
     /// A call with its keys; arguments follow.
     pub(super) fn call<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
-        let mut cmd = Cmd::new();
+        // As long as the longest calls without payload: growing costs more than the memory.
+        let mut cmd = Cmd::with_capacity(64, 2048);
         cmd.arg("EVALSHA").arg(self.hash.as_str()).arg(keys.len());
         for key in keys {
             cmd.arg(key.as_ref());

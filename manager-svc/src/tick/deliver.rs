@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use baton_wire::action::StepOut;
 use baton_wire::problem::StepError;
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
+use super::raw;
 use crate::again::{insist, until};
 use crate::app::App;
 use crate::clock;
@@ -24,20 +24,15 @@ pub(super) async fn send(app: App, claimed: Box<ClaimedDelivery>, _room: Room) {
     let Some(receiver) = action.receiver.clone() else {
         return;
     };
-    let end = match body(&action, &data) {
-        Some(body) => {
-            let call = DeliveryCall {
-                url: &receiver.url,
-                body,
-                webhook_id: &action.webhook_id(),
-                traceparent: action.traceparent.as_deref(),
-                now_secs: clock::now_ms() / 1000,
-                timeout: Duration::from_millis(app.config.delivery.timeout_ms),
-            };
-            end(&app, &action, app.egress.deliver(call).await)
-        }
-        None => DeliveryEnd::Exhausted("the stored result is not JSON".to_owned()),
+    let call = DeliveryCall {
+        url: &receiver.url,
+        body: body(&action, &data),
+        webhook_id: &action.webhook_id(),
+        traceparent: action.traceparent.as_deref(),
+        now_secs: clock::now_ms() / 1000,
+        timeout: Duration::from_millis(app.config.delivery.timeout_ms),
     };
+    let end = end(&app, &action, app.egress.deliver(call).await);
     let retention = app.config.retention.retention_ms;
     let lease = until(Duration::from_millis(delivery_lease_ms(&app)));
     let settled =
@@ -75,27 +70,32 @@ fn end(app: &App, action: &Action, reply: DeliveryReply) -> DeliveryEnd {
     }
 }
 
-/// `WebhookOut` without owning the result: the stored text is copied once, into the body.
+/// `WebhookOut` without its data.
 #[derive(serde::Serialize)]
-struct BorrowedWebhook<'a> {
+struct WithoutData<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     timestamp: String,
-    data: BorrowedData<'a>,
 }
 
+/// `WebhookData` without its result, which is stored as the text that goes out.
 #[derive(serde::Serialize)]
-struct BorrowedData<'a> {
+struct WithoutResult<'a> {
     action_id: &'a str,
-    result: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<StepError>,
     steps: Vec<StepOut>,
     labels: &'a std::collections::BTreeMap<String, String>,
 }
 
-fn body(action: &Action, data: &[u8]) -> Option<Bytes> {
-    let webhook = BorrowedWebhook {
+fn body(action: &Action, data: &[u8]) -> Bytes {
+    let outcome = WithoutResult {
+        action_id: action.id.as_str(),
+        error: view::outcome_error(action),
+        steps: view::steps(action),
+        labels: &action.labels,
+    };
+    let rest = WithoutData {
         kind: match action.status {
             Status::Succeeded | Status::Queued | Status::Running => "action.succeeded",
             Status::Partial => "action.partial",
@@ -103,15 +103,8 @@ fn body(action: &Action, data: &[u8]) -> Option<Bytes> {
             Status::Cancelled => "action.cancelled",
         },
         timestamp: iso8601(action.ended_at.unwrap_or_default()),
-        data: BorrowedData {
-            action_id: action.id.as_str(),
-            result: serde_json::from_slice(data).ok()?,
-            error: view::outcome_error(action),
-            steps: view::steps(action),
-            labels: &action.labels,
-        },
     };
-    serde_json::to_vec(&webhook).ok().map(Bytes::from)
+    raw::with_field(&rest, "data", &raw::with_field(&outcome, "result", data))
 }
 
 /// A time in milliseconds since the Unix epoch as ISO 8601 in UTC, with milliseconds.

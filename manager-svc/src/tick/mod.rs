@@ -5,6 +5,7 @@ mod claim;
 mod deliver;
 mod due;
 mod health;
+mod raw;
 
 use std::time::Duration;
 

@@ -143,13 +143,6 @@ fn an_action_without_receiver_or_data_ends() {
     check_all("no receiver", Config { receiver: false, unchanged: true, budget, ..ONE });
 }
 
-#[test]
-#[ignore = "six million states: a minute, in a release build"]
-fn two_actions_survive_mishaps_that_meet() {
-    let budget = Budget { crashes: 1, resends: 1, late: 1, ..NO_MISHAP };
-    check_all("meeting", Config { late_copies: false, aside: false, budget, ..TWO });
-}
-
 /// The reduction is no part of what is claimed: without it the same holds, in a model small enough.
 #[test]
 fn a_small_model_holds_without_the_reduction_too() {
