@@ -194,10 +194,6 @@ async fn again(
     let before = keyspace(&mut looker).await;
     let second = upstream.ask(burst).await?;
     let changes = keyspace(&mut looker).await.changes_since(&before);
-    if names.iter().flatten().any(|name| name == "renew_lease") {
-        // A heartbeat counts from when it comes, also the second one.
-        return Some(());
-    }
     let mut findings = Vec::new();
     for (((command, name), first), second) in burst.iter().zip(names).zip(first).zip(&second) {
         // The nil of a payload that is there already is no error, and the clock goes on.

@@ -263,7 +263,8 @@ async fn a_heartbeat_moves_the_end_of_the_lease(world: &World) {
     let claimed = world.claimed(&world.action(&["work"])).await;
     let before = world.processor("p").await.first_lease.unwrap().0;
     world.pass(before - crate::world::LEASE).await;
-    let answer = world.store.renew(&claimed.action, &claimed.token.hash()).await.unwrap();
+    let answer =
+        world.store.renew(&claimed.action, &claimed.token.hash(), &world.nonce()).await.unwrap();
     let Settled::Accepted(ends) = answer else { panic!("{answer:?}") };
     assert!(ends > before);
     let id = claimed.action.id.as_str().to_owned();

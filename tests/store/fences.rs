@@ -84,7 +84,10 @@ async fn another_request_with_the_same_token_is_a_duplicate(world: &World) {
                 assert_eq!(late.await, Settled::Duplicate, "{way:?}, then {other:?}");
             }
         }
-        let late = world.assert_unchanged(world.store.renew(&action, &token)).await.unwrap();
+        let late = world
+            .assert_unchanged(world.store.renew(&action, &token, &world.nonce()))
+            .await
+            .unwrap();
         assert_eq!(late, Settled::Duplicate, "{way:?}, then a heartbeat");
     }
 }
@@ -94,7 +97,10 @@ async fn any_other_token_is_stale(world: &World) {
         let (other, output) = (world.token().hash(), world.output("2"));
         let refused = world.assert_unchanged(way.settle(world, &action, &other, &output)).await;
         assert_eq!(refused, Settled::Stale, "{way:?}");
-        let refused = world.assert_unchanged(world.store.renew(&action, &other)).await.unwrap();
+        let refused = world
+            .assert_unchanged(world.store.renew(&action, &other, &world.nonce()))
+            .await
+            .unwrap();
         assert_eq!(refused, Settled::Stale);
     }
 }
@@ -206,7 +212,8 @@ async fn an_unknown_action_is_unknown(world: &World) {
             let refused = world.assert_unchanged(way.settle(world, &action, &token, &output)).await;
             assert_eq!(refused, Settled::Unknown, "{way:?}");
         }
-        let renewed = world.store.renew(&action, &world.token().hash()).await.unwrap();
+        let renewed =
+            world.store.renew(&action, &world.token().hash(), &world.nonce()).await.unwrap();
         assert_eq!(renewed, Settled::Unknown);
         let (nonce, failure) = (world.nonce(), Failure::new("e", "no"));
         let fail = world.store.fail(&action, Why::Deadline, &nonce, &failure, ending(None));

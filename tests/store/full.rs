@@ -93,7 +93,7 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
     let first = world.claim("p", "work", &[&id]).await.pop().unwrap();
     let token = first.token.hash();
     assert!(matches!(
-        world.store.renew(&first.action, &token).await.unwrap(),
+        world.store.renew(&first.action, &token, &world.nonce()).await.unwrap(),
         Settled::Accepted(_)
     ));
     let why = Why::Token(&token);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::body::{self, JsonBytes};
 use crate::again::{PATIENCE, insist, until};
-use crate::app::App;
+use crate::app::{App, new_nonce};
 use crate::domain::{Action, ActionId, Failure, Token, TokenHash};
 use crate::error::{ApiError, Kind};
 use crate::reply;
@@ -55,7 +55,9 @@ async fn report(
     let request = Request::new(&app, &action, app.wake.dispatch_room());
     let settled = match input.status {
         CompleteStatus::Running => {
-            let renewed = app.store.renew(&action, &token).await?;
+            let nonce = new_nonce();
+            let renewed =
+                insist(until(PATIENCE), || app.store.renew(&action, &token, &nonce)).await?;
             return respond(renewed.map(|ends| answer(CompleteOutcome::Accepted, Some(ends))));
         }
         CompleteStatus::Succeeded => {

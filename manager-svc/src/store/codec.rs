@@ -7,7 +7,7 @@
 //! The attempt: `token` (hash; empty when none runs), `held` (`processor epoch started_at claimed_at`).
 //! Settled: `s:<step>` (`token nonce answer`), `lapsed` (the same, of a lease or deadline that ended),
 //! `handed` (the candidate that a submit claimed), `a:<dispatch>` (one tab-separated line per settled
-//! attempt: step, processor, claimed, settled, failure).
+//! attempt: step, processor, claimed, settled, failure), `beat` (`nonce end`, of the last heartbeat).
 //! The delivery: `delivery`, `d_token` (of the running send, `=` before a settled one), `d_tries`, `d_due`,
 //! `d_error`.
 //!

@@ -258,14 +258,20 @@ impl Store {
     /// Renews the lease of an attempt; answers when it ends now.
     ///
     /// # Errors
-    /// When the store is away.
-    pub async fn renew(&self, action: &Action, token: &TokenHash) -> Result<Settled<u64>, Error> {
+    /// When the store is away: the same call may be made again.
+    pub async fn renew(
+        &self,
+        action: &Action,
+        token: &TokenHash,
+        nonce: &Nonce,
+    ) -> Result<Settled<u64>, Error> {
         let step = action.step_of(token).unwrap_or(action.step);
         let cmd = script::RENEW_LEASE
             .call(&[keys::action(&action.id), keys::pending(holder(action))])
             .with(action.id.as_str())
             .with(step)
-            .with(token.as_str());
+            .with(token.as_str())
+            .with(nonce.as_str());
         let answer = self.one(cmd).await?;
         settled(&answer, |items| reply::number(reply::at(items, 1)?))
     }
