@@ -37,7 +37,7 @@ impl Until {
 }
 
 /// How long a caller is kept waiting for a store that is away, before it is told so.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes a call again while the store is away. The call must be the same each time: nonces and tokens too.
 pub(crate) async fn insist<T, F: Future<Output = Result<T, Error>>>(

@@ -47,7 +47,10 @@ impl Request {
     /// A new request. With room for an attempt the next step may be claimed along.
     pub(crate) fn new(app: &App, action: &Action, dispatch: Option<Room>) -> Self {
         let candidates = match (&dispatch, action.next_job()) {
-            (Some(_), Some(next)) => app.registry.candidates(next.target.as_str()),
+            // A stop ends chains too: what is next waits in its queue.
+            (Some(_), Some(next)) if !app.wake.is_closed() => {
+                app.registry.candidates(next.target.as_str())
+            }
             _ => Vec::new(),
         };
         let delivery = action.receiver.as_ref().and_then(|_| app.wake.delivery_room());
@@ -140,7 +143,7 @@ pub(crate) async fn fail(
         failed.retryable && why != Why::Deadline && action.tries < action.job().max_attempts;
     let settled = if again {
         let backoff = backoff::after_attempt(action.tries, rand::random())
-            .max(failed.retry_after_ms.unwrap_or(0));
+            .max(failed.retry_after_ms.unwrap_or(0).min(backoff::MAX_MS));
         let retried = app.store.retry(action, why, &request.nonce, backoff, &failed.failure);
         retried.await?.map(|_| Follow::Nothing)
     } else {

@@ -105,6 +105,11 @@ impl Wake {
         self.deliveries.close();
     }
 
+    /// Whether new work may not begin any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.dispatches.is_closed()
+    }
+
     /// There is work that can be claimed.
     pub(crate) fn nudge(&self) {
         self.claimable.notify_one();

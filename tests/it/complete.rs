@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use baton_wire::RawValue;
 use baton_wire::action::{AttemptStatus, Status};
 use baton_wire::process::{CompleteIn, CompleteOutcome, CompleteStatus, ErrorIn, ProcessIn};
-use kit::{Processor, Reply, action};
+use kit::{Processor, Reply, action, until};
 use serde_json::json;
 
 use crate::world::World;
@@ -181,5 +181,32 @@ async fn a_reported_failure_is_tried_again_unless_it_is_for_good() {
     let error = delivery.body.data.error.unwrap();
     assert_eq!((error.code.as_str(), error.message.as_str()), ("no_luck", "try 1"));
     assert_eq!((error.step, error.attempts), (Some(0), Some(2)));
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_retry_asked_for_in_the_far_future_is_bounded_and_harms_nobody() {
+    let world = World::start().await;
+    let processor = world.processor(world.spec("late"), |mut call| async move {
+        tokio::spawn(async move {
+            let report = CompleteIn {
+                retry_after_ms: Some(u64::MAX),
+                ..call.report(CompleteStatus::Failed)
+            };
+            call.complete(&report).await.unwrap();
+        });
+        Reply::accepted()
+    });
+    processor.await;
+    let id = world.baton.submit(&action(&json!(1), &["late"], None)).await;
+    until("the failure is recorded", async || {
+        world.baton.get(&id).await.waiting.is_some_and(|why| why.starts_with("backing off"))
+    })
+    .await;
+    // Everybody else's work goes on, and the manager still answers.
+    let _adder = world.adder("a").await;
+    world.baton.submit(&action(&json!([]), &["a"], Some(&world.receiver.url()))).await;
+    world.receiver.wait_for(1).await;
+    assert_eq!(world.baton.meta().await.queues.delayed, 1);
     world.assert_sound().await;
 }

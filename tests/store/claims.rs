@@ -13,6 +13,7 @@ cases! {
     a_claim_answers_what_the_dispatch_needs
     a_claim_sent_again_answers_the_same_claims
     a_claim_that_arrives_late_claims_nothing_new
+    only_the_first_of_a_queue_is_claimed
 }
 
 async fn a_claim_takes_actions_in_order_as_far_as_there_is_room(world: &World) {
@@ -157,4 +158,13 @@ async fn a_claim_that_arrives_late_claims_nothing_new(world: &World) {
     late[0].seen_at = world.direct.clock().await.unwrap();
     let claims = world.assert_unchanged(world.store.claim_attempts(&late)).await.unwrap();
     assert!(claims.is_empty());
+}
+
+async fn only_the_first_of_a_queue_is_claimed(world: &World) {
+    world.register("p", "work", 9).await;
+    let first = world.submit(&world.action(&["work"])).await;
+    let second = world.submit(&world.action(&["work"])).await;
+    assert!(world.claim("p", "work", &[&second]).await.is_empty(), "the first was overtaken");
+    let claims = world.claim("p", "work", &[&first, &second]).await;
+    assert_eq!(claims.iter().map(|claim| &claim.action.id).collect::<Vec<_>>(), [&first, &second]);
 }

@@ -139,8 +139,8 @@ async fn a_lease_that_runs_cannot_be_ended(world: &World) {
 }
 
 async fn a_deadline_that_is_not_over_ends_nothing(world: &World) {
-    let id = world.submit(&world.action(&["work"])).await;
-    let mut seen = world.record(&id).await;
+    let first = world.submit(&world.action(&["work"])).await;
+    let mut seen = world.record(&first).await;
     let (nonce, failure) = (world.nonce(), Failure::new("e", "no"));
     let fail = world.store.fail(&seen, Why::Deadline, &nonce, &failure, ending(None));
     assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Stale);
@@ -151,7 +151,7 @@ async fn a_deadline_that_is_not_over_ends_nothing(world: &World) {
     seen = world.record(&id).await;
     world.pass(seen.expires_at).await;
     world.register("p", "work", 9).await;
-    assert_eq!(world.claim("p", "work", &[&id]).await.len(), 1);
+    assert_eq!(world.claim("p", "work", &[&first, &id]).await.len(), 2);
     let fail = world.store.fail(&seen, Why::Deadline, &nonce, &failure, ending(None));
     assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Stale);
 }

@@ -76,8 +76,8 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
     let mut short = world.action(&["else"]);
     short.expires_in_ms = 1;
     let short = world.submit(&short).await;
-    let id = world.submit(&world.action_to_host(&["work", "work"])).await;
     let failing = world.claimed(&world.action_to_host(&["work"])).await;
+    let id = world.submit(&world.action_to_host(&["work", "work"])).await;
     let expired = world.record(&short).await;
     world.pass(expired.expires_at).await;
     fill(world).await;
@@ -126,15 +126,15 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
     world
         .assert_states(&[
             "a ttl v2 failed step 0 tries 0 delivery none",
-            "b ttl v12 succeeded step 1 tries 1 delivery delivered sends 2",
-            "c v3 failed step 0 tries 1 delivery pending sends 0",
+            "b v3 failed step 0 tries 1 delivery pending sends 0",
+            "c ttl v12 succeeded step 1 tries 1 delivery delivered sends 2",
             "counts p processed 2 failed 2",
             "data a \"in\" ttl",
-            "data b \"in\" ttl",
-            "data c \"in\"",
-            "done b",
-            "failed a c",
-            "output:h:80 c",
+            "data b \"in\"",
+            "data c \"in\" ttl",
+            "done c",
+            "failed a b",
+            "output:h:80 b",
             "receivers h:80",
             "seq 4",
         ])

@@ -100,8 +100,9 @@ pub(super) fn schedule(text: &str) -> Result<Vec<u64>, String> {
             })
         })
         .collect::<Result<_, _>>()?;
-    if delays.is_empty() || delays.len() > 50 {
-        return Err("must have 1 to 50 delays in milliseconds".to_owned());
+    const LONGEST: u64 = 30 * 24 * 3_600_000;
+    if delays.is_empty() || delays.len() > 50 || delays.iter().any(|delay| *delay > LONGEST) {
+        return Err(format!("must have 1 to 50 delays of at most {LONGEST} milliseconds"));
     }
     Ok(delays)
 }

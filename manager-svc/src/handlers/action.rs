@@ -8,6 +8,7 @@ use axum::response::Response;
 use baton_wire::action::{ActionAccepted, ActionOut, ActionsAccepted, Status};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tracing::{Instrument as _, Span};
 
 use super::body::{JsonBytes, Params, PathId};
 use super::submission;
@@ -29,10 +30,11 @@ pub(crate) async fn submit_action(
 ) -> Result<Response, ApiError> {
     let submission = submission::read(&app, &headers, &text)?;
     let idempotency = submission::idempotency(&headers, &text)?;
-    require_known_targets(&app, &submission.actions).await?;
     let many = submission.many;
+    require_known_targets(&app, &submission.actions, many).await?;
     // On its own task: a caller that hangs up must not take along an attempt that was just claimed.
-    let accepted = tokio::spawn(submit(app, submission.actions, idempotency));
+    let accepted =
+        tokio::spawn(submit(app, submission.actions, idempotency).instrument(Span::current()));
     let actions = accepted.await.map_err(|_| ApiError::new(Kind::Internal))??;
     if many {
         return Ok(reply::accepted(&ActionsAccepted { actions }, None));
@@ -101,7 +103,11 @@ fn entry(id: &ActionId, status: Status) -> ActionAccepted {
 }
 
 /// Every target must be registered, or remembered: an action for a typo would wait until it expires.
-async fn require_known_targets(app: &App, actions: &[NewAction]) -> Result<(), ApiError> {
+async fn require_known_targets(
+    app: &App,
+    actions: &[NewAction],
+    many: bool,
+) -> Result<(), ApiError> {
     let mut unsure = Vec::new();
     for (index, new) in actions.iter().enumerate() {
         for (number, job) in new.action.jobs.iter().enumerate() {
@@ -118,7 +124,7 @@ async fn require_known_targets(app: &App, actions: &[NewAction]) -> Result<(), A
     match unsure.iter().zip(known).find(|(_, known)| !known) {
         None => Ok(()),
         Some(((index, number, target), _)) => {
-            let of = if actions.len() > 1 { format!("[{index}].") } else { String::new() };
+            let of = if many { format!("[{index}].") } else { String::new() };
             let message =
                 format!("no processor was ever registered with the id or name `{target}`");
             Err(ApiError::field(Kind::UnknownTarget, format!("{of}jobs[{number}].target"), message)

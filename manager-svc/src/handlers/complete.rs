@@ -5,6 +5,7 @@ use axum::response::Response;
 use baton_wire::json;
 use baton_wire::process::{CompleteIn, CompleteOut, CompleteOutcome, CompleteStatus, ErrorIn};
 use bytes::Bytes;
+use tracing::{Instrument as _, Span};
 
 use super::body::{self, JsonBytes};
 use crate::again::{PATIENCE, insist, until};
@@ -42,7 +43,7 @@ pub(crate) async fn complete_attempt(
         return Ok(reply::ok(&answer(CompleteOutcome::Duplicate, None)));
     }
     // On its own task: a processor that hangs up must not take along an attempt that was just claimed.
-    let settled = tokio::spawn(report(app, action, token, input));
+    let settled = tokio::spawn(report(app, action, token, input).instrument(Span::current()));
     settled.await.map_err(|_| ApiError::new(Kind::Internal))?
 }
 
@@ -52,32 +53,28 @@ async fn report(
     token: TokenHash,
     input: CompleteIn,
 ) -> Result<Response, ApiError> {
+    if input.status == CompleteStatus::Running {
+        let nonce = new_nonce();
+        let renewed = insist(until(PATIENCE), || app.store.renew(&action, &token, &nonce)).await?;
+        return respond(renewed.map(|ends| answer(CompleteOutcome::Accepted, Some(ends))));
+    }
     let request = Request::new(&app, &action, app.wake.dispatch_room());
-    let settled = match input.status {
-        CompleteStatus::Running => {
-            let nonce = new_nonce();
-            let renewed =
-                insist(until(PATIENCE), || app.store.renew(&action, &token, &nonce)).await?;
-            return respond(renewed.map(|ends| answer(CompleteOutcome::Accepted, Some(ends))));
-        }
-        CompleteStatus::Succeeded => {
-            let data = input.data.map(|data| Bytes::from(Box::<str>::from(data).into_string()));
-            insist(until(PATIENCE), || {
-                settle::succeed(&app, &action, &token, &request, data.as_ref(), None)
-            })
-            .await?
-        }
-        CompleteStatus::Failed => {
-            let failed = Failed {
-                failure: failure(input.error),
-                retryable: input.retryable.unwrap_or(true),
-                retry_after_ms: input.retry_after_ms,
-            };
-            insist(until(PATIENCE), || {
-                settle::fail(&app, &action, Why::Token(&token), &request, &failed, None)
-            })
-            .await?
-        }
+    let settled = if input.status == CompleteStatus::Succeeded {
+        let data = input.data.map(|data| Bytes::from(Box::<str>::from(data).into_string()));
+        insist(until(PATIENCE), || {
+            settle::succeed(&app, &action, &token, &request, data.as_ref(), None)
+        })
+        .await?
+    } else {
+        let failed = Failed {
+            failure: failure(input.error),
+            retryable: input.retryable.unwrap_or(true),
+            retry_after_ms: input.retry_after_ms,
+        };
+        insist(until(PATIENCE), || {
+            settle::fail(&app, &action, Why::Token(&token), &request, &failed, None)
+        })
+        .await?
     };
     respond(settled.map(|follow| {
         if let Some(work) = request.into_work(follow) {

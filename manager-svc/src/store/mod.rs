@@ -74,7 +74,16 @@ impl From<RedisError> for Error {
             || error.kind() == ErrorKind::ClusterConnectionNotFound
             || matches!(
                 error.code(),
-                Some("LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "READONLY" | "TRYAGAIN")
+                Some(
+                    "LOADING"
+                        | "MISCONF"
+                        | "NOREPLICAS"
+                        | "BUSY"
+                        | "CLUSTERDOWN"
+                        | "MASTERDOWN"
+                        | "READONLY"
+                        | "TRYAGAIN"
+                )
             )
         {
             Self::Away(error)

@@ -11,6 +11,7 @@ use deadpool_redis::redis::aio::{ConnectionLike, ConnectionManager, ConnectionMa
 use deadpool_redis::redis::cluster::ClusterClientBuilder;
 use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
+use deadpool_redis::redis::io::tcp::TcpSettings;
 use deadpool_redis::redis::{
     Client, Cmd, ConnectionInfo, InfoDict, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
     Value,
@@ -19,7 +20,9 @@ use deadpool_redis::redis::{
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer may take. A script runs for microseconds; this is for a server that went away.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long sent bytes may stay unacknowledged before the connection is given up.
+const SILENT_PEER: Duration = Duration::from_secs(5);
 /// How many callers may hold a clone at once; more wait. Far above what one process has in flight.
 const CHECKOUTS: usize = 16_384;
 
@@ -95,7 +98,11 @@ impl managed::Manager for Manager {
 
 /// Connects to a standalone server or, when the server says that it is part of one, a cluster.
 pub(super) async fn connect(url: &str) -> Result<(Pool, bool), RedisError> {
-    let info: ConnectionInfo = url.into_connection_info()?;
+    let tcp = TcpSettings::default()
+        .set_nodelay(true)
+        // A peer that vanished without a word must not be waited for.
+        .set_user_timeout(SILENT_PEER);
+    let info: ConnectionInfo = url.into_connection_info()?.set_tcp_settings(tcp);
     let client = Client::open(info.clone())?;
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::{TickReport, start};
-use crate::again::{PATIENCE, insist, until};
+use crate::again::{insist, until};
 use crate::app::{App, new_token};
 use crate::domain::{ActionId, fair};
 use crate::settle::delivery_lease_ms;
 use crate::store::{BATCH, Candidate, ClaimAsk, Error, Heads, Look, Processor, ProcessorStatus};
 use crate::wake::{Room, Work};
+
+/// How long a claim whose answer was lost is asked for again: as long as a lease usually runs.
+const CLAIM_AGAIN: Duration = Duration::from_secs(60);
 
 /// Claims and starts what can be: at most a batch in all. Answers when a delivery is due next (ms from now).
 pub(super) async fn claim(
@@ -80,7 +83,7 @@ async fn claim_attempts(
     if claims.is_empty() {
         return Ok(());
     }
-    let claimed = insist(until(PATIENCE), || app.store.claim_attempts(&claims)).await?;
+    let claimed = insist(until(CLAIM_AGAIN), || app.store.claim_attempts(&claims)).await?;
     for (claimed, room) in claimed.into_iter().zip(rooms.drain(..)) {
         report.claimed += 1;
         start(app, Work::Attempt(Box::new(claimed), room));
@@ -144,7 +147,7 @@ async fn claim_deliveries(
             .collect();
         let lease = delivery_lease_ms(app);
         let claim = || app.store.claim_deliveries(host, &asks, lease);
-        for (claimed, room) in insist(until(PATIENCE), claim).await?.into_iter().zip(rooms) {
+        for (claimed, room) in insist(until(CLAIM_AGAIN), claim).await?.into_iter().zip(rooms) {
             report.delivering += 1;
             start(app, Work::Delivery(Box::new(claimed), room));
         }

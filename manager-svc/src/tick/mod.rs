@@ -81,7 +81,9 @@ async fn pass(app: &App, report: &mut TickReport) -> Result<(), Error> {
     let look = app.store.look().await?;
     due::deadlines(app, &look, report).await?;
     due::delayed(app, &look, report).await?;
-    health::begin_checks(app, &look, report).await?;
+    if let Err(error) = health::begin_checks(app, &look, report).await {
+        tracing::warn!(%error, "health checks could not begin");
+    }
     let next_delivery = claim::claim(app, &look, report).await?;
     report.next_in_ms = next_due(app, &look).into_iter().chain(next_delivery).min();
     Ok(())

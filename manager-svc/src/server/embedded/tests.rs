@@ -1,3 +1,4 @@
+use std::fs::TryLockError;
 use std::future::pending;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -54,8 +55,10 @@ impl Dir {
 
 impl Drop for Dir {
     fn drop(&mut self) {
-        // What a failed test leaves behind.
-        if let Ok(pid) = fs::read_to_string(self.0.join(PID)) {
+        // What a failed test leaves behind. Without its lock the process id may be somebody else's by now.
+        let lives = File::open(self.0.join("redis.alive"))
+            .is_ok_and(|alive| matches!(alive.try_lock(), Err(TryLockError::WouldBlock)));
+        if lives && let Ok(pid) = fs::read_to_string(self.0.join(PID)) {
             let _ = Command::new("kill").args(["-9", pid.trim()]).status();
         }
         let _ = fs::remove_dir_all(&self.1);
@@ -94,7 +97,6 @@ async fn a_second_server_joins_and_the_last_to_leave_stops_it() {
 async fn it_is_private_durable_and_never_evicts() {
     let dir = Dir::new("data");
     let server = dir.start().await;
-    let place = dir.place();
     let mode = fs::metadata(dir.0.join(place::SOCKET)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let client = deadpool_redis::redis::Client::open(server.url()).unwrap();
@@ -111,8 +113,28 @@ async fn it_is_private_durable_and_never_evicts() {
         let answer: (String, String) = ask.query_async(&mut connection).await.unwrap();
         assert_eq!(answer, (name.to_owned(), expected.to_owned()));
     }
-    assert_eq!(place.dir(), dir.0.canonicalize().unwrap());
+    assert_eq!(dir.place().dir(), dir.0.canonicalize().unwrap());
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signal_for_the_servers_process_group_does_not_reach_it() {
+    let dir = Dir::new("data");
+    let server = dir.start().await;
+    let pid = rustix::process::Pid::from_raw(dir.pid().parse().unwrap()).unwrap();
+    assert_eq!(rustix::process::getpgid(Some(pid)).unwrap(), pid);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_one_decides_at_a_time() {
+    let dir = Dir::new("data");
+    let (one, other) = (dir.place(), dir.place());
+    let gate = one.gate(GATE_WITHIN).await.unwrap();
+    let busy = other.gate(Duration::ZERO).await.err().unwrap();
+    assert!(matches!(&busy, Error::Busy { path } if path.ends_with("redis.lock")), "{busy}");
+    drop(gate);
+    other.gate(GATE_WITHIN).await.unwrap();
 }
 
 #[tokio::test]
@@ -154,6 +176,27 @@ async fn a_killed_server_does_not_count_as_a_user() {
     let (first, second) = (dir.start().await, dir.start().await);
     crash(first).await;
     second.stop().await.unwrap();
+    assert!(dir.is_vacant().await);
+}
+
+#[tokio::test]
+async fn a_killed_redis_is_started_again_by_the_server_that_uses_it() {
+    let dir = Dir::new("data");
+    let server = dir.start().await;
+    let killed = dir.pid();
+    assert_eq!(dir.ask("SET kept 1").await, "+OK");
+    let gone = Line::connect(dir.place().socket()).await.unwrap();
+    dir.kill9();
+    gone.closed().await;
+    // Nobody else starts or joins here: only the keeper can bring it back.
+    let (place, give_up) = (dir.place(), Instant::now() + SILENT_WITHIN);
+    while !matches!(greet(&place).await, Ok((_, greeting)) if greeting == "+PONG") {
+        assert!(Instant::now() < give_up, "it is not started again");
+        sleep(POLL).await;
+    }
+    assert_eq!(dir.ask("EXISTS kept").await, ":1");
+    assert_ne!(dir.pid(), killed);
+    server.stop().await.unwrap();
     assert!(dir.is_vacant().await);
 }
 

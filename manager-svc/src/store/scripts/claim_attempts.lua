@@ -1,4 +1,5 @@
--- Claims queued actions for one processor, as far as it takes work and has room.
+-- Claims queued actions for one processor, as far as it takes work and has room, each only while it is the
+-- first of its queue: whatever the caller saw, the order of claims is the order of the queue.
 -- KEYS 1 processor, 2 pending, 3 input of its id, 4 input of its name, 5 targets, 6… action records
 -- ARGV 1 processor id, 2 processor name, 3 when the queues were looked at; then per action: id, token hash, the
 --      sequence number that was seen (a copy that arrives late must not claim what became ready since)
@@ -13,8 +14,13 @@ for i = 1, #KEYS - 5 do
   local action, id, token, seen = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
   local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued')
   local mine, seq, ready = r[1] == token, string.match(r[6] or '', '^(%d+) (%d+)$')
-  if not mine and seq == seen and tonumber(ready) <= tonumber(ARGV[3]) and room > 0
-    and call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 then
+  local first = not mine and (call('ZRANGE', KEYS[3], 0, 0)[1] == id or call('ZRANGE', KEYS[4], 0, 0)[1] == id)
+  if not seq then
+    -- No record, or none that says where it stands: it must not block what is behind it.
+    taken = call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 or taken
+  elseif first and seq == seen and tonumber(ready) <= tonumber(ARGV[3]) and room > 0 then
+    call('ZREM', KEYS[3], id)
+    call('ZREM', KEYS[4], id)
     mine, taken, room = true, true, room - 1
     local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, stamp)
     append(fields, {'v', r[2] + 1, 'status', 'running'})

@@ -7,6 +7,8 @@ if call('HGET', KEYS[1], 'checked_by') == ARGV[2] then
 elseif call('ZSCORE', KEYS[2], ARGV[1]) ~= ARGV[3] or call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
+-- A removal first: a full Redis must not keep the scheduler from its other work.
+call('ZREM', KEYS[2], ARGV[1])
 call('ZADD', KEYS[2], clock() + ARGV[4], ARGV[1])
 call('HSET', KEYS[1], 'checked_by', ARGV[2])
 return 1

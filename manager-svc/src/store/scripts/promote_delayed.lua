@@ -2,7 +2,7 @@
 -- KEYS 1 delayed, 2 seq, 3 targets; then per action: action, input of its target
 -- ARGV per action: id, target
 -- Returns 1
-local now = clock()
+local now, stamp = clock()
 for i = 1, #ARGV / 2 do
   local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
   local r = call('HMGET', action, 'job', 'queued', 'v')
@@ -16,7 +16,7 @@ for i = 1, #ARGV / 2 do
       call('ZADD', KEYS[3 + 2 * i], seq, id)
       call('SADD', KEYS[3], target)
     end
-    call('HSET', action, 'queued', seq .. ' ' .. now, 'v', r[3] + 1)
+    call('HSET', action, 'queued', seq .. ' ' .. stamp, 'v', r[3] + 1)
   end
 end
 return 1

@@ -9,6 +9,8 @@ if r[1] ~= ARGV[1] then
 elseif r[2] == ARGV[2] then
   return 1
 end
+-- A removal first: a full Redis must still see processors come and go.
+call('HDEL', KEYS[1], 'recorded')
 if ARGV[3] == '1' then
   local now = clock()
   call('HSET', KEYS[1], 'recorded', ARGV[2], 'misses', 0, 'last_seen', now, 'started_at', ARGV[5],

@@ -17,12 +17,13 @@ if ARGV[5] == '1' and tonumber(call('ZSCORE', KEYS[2], ARGV[1]) or 0) > now then
   return {REFUSED.stale}
 end
 call('ZREM', KEYS[2], ARGV[1])
-call('ZADD', KEYS[4], now + ARGV[6], ARGV[1])
+local ready = format('%d', now + ARGV[6])
+call('ZADD', KEYS[4], ready, ARGV[1])
 local processor, since = holder(r[6])
 count(KEYS[3], false, now - since)
 -- A lapsed token settles nothing: its holder learns by 409 that it came too late.
 local settled = ARGV[5] == '1' and 'lapsed' or 's:' .. step
 call('HSET', KEYS[1], 'v', r[5] + 1, 'token', '', 'error', ARGV[7],
-  'queued', string.match(r[9], '^%d+') .. ' ' .. now + ARGV[6],
+  'queued', string.match(r[9], '^%d+') .. ' ' .. ready,
   settled, lapse .. ' ' .. stamp, 'a:' .. r[7], line(step, processor, since, stamp, ARGV[7]))
 return {1, now}
