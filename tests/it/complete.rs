@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use baton_wire::RawValue;
 use baton_wire::action::{AttemptStatus, Status};
 use baton_wire::process::{CompleteIn, CompleteOutcome, CompleteStatus, ErrorIn, ProcessIn};
-use kit::{Processor, Reply, action, until};
+use kit::{Patience, Processor, Reply, action, until};
 use serde_json::json;
 
 use crate::world::World;
@@ -131,11 +131,9 @@ async fn heartbeats_keep_an_attempt_longer_than_its_lease() {
         tokio::spawn(async move {
             let beat = call.report(CompleteStatus::Running);
             let start = call.complete(&beat).await.unwrap().lease_ends_at.unwrap();
-            let mut ends = start;
-            // Until the lease has moved by more than its length.
-            while ends < start + 4_500 {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                ends = call.complete(&beat).await.unwrap().lease_ends_at.unwrap();
+            let mut patience = Patience::new("heartbeats move the lease by more than its length");
+            while call.complete(&beat).await.unwrap().lease_ends_at.unwrap() < start + 4_500 {
+                patience.pause().await;
             }
             call.succeed(&json!("done")).await.unwrap();
         });

@@ -35,8 +35,8 @@ impl Failure {
 
     /// This processor can do nothing for a while, whatever the job: something it needs is away or
     /// overloaded. Answered in time (see [`Processor::answer_within`](crate::Processor::answer_within))
-    /// it costs the action no attempt, and the manager sends this processor nothing until then.
-    /// Reported later, it is a retryable failure.
+    /// it is 503 with `Retry-After`, reported later a retryable failure: the action's next attempt waits
+    /// that long, at most 5 minutes.
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(message, Kind::Unavailable { after: retry_after })
     }

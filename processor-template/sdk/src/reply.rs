@@ -45,7 +45,7 @@ impl Refusal {
         self
     }
 
-    /// The processor is leaving. With `Retry-After` it costs the action no attempt.
+    /// The processor is leaving. `Retry-After` says when another attempt makes sense.
     pub(crate) fn stopping() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
