@@ -1,7 +1,7 @@
 # Every target installs what it misses and needs no other command before it. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench
+.PHONY: help demo up down test check bench soak
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := tests/checks/install.sh
@@ -37,3 +37,8 @@ bench: ## Measure throughput and latency against the ceiling of this machine
 	@$(INSTALL) build redis
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
 	$(TARGET)/release/bench
+
+soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECONDS=60 BREAK=token|persist|lease|delivery
+	@$(INSTALL) build redis
+	cargo build --locked --release -p manager-svc -p baton-tests --bins
+	$(TARGET)/release/soak

@@ -24,28 +24,32 @@ running() { # name
   fi
 }
 
-start() { # name, program, command...
-  local name=$1 program=$2
-  shift 2
+# Configuration goes by the environment alone: everybody on the machine can read the arguments of a process.
+start() { # name, program, argument...
+  local name=$1
+  shift
   if running "$name"; then
     return
   fi
   nohup "$@" >>"$STATE/$name.log" 2>&1 </dev/null &
   echo $! >"$STATE/$name.pid"
-  echo "$program" >"$STATE/$name.cmd"
+  echo "$1" >"$STATE/$name.cmd"
 }
 
-# GET without curl, which a fresh machine may not have.
+# GET without curl, which a fresh machine may not have. A manager that hangs, or says too much, is cut off.
 get() { # path
+  local answer=
   exec 3<>"/dev/tcp/${BIND%:*}/${BIND##*:}" || return 1
   printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$1" "$BIND" >&3
-  cat <&3
+  # It ends at the end, or at a bound: the status is no news either way.
+  IFS= read -r -d '' -t 5 -n 1000000 answer <&3 || true
   exec 3>&-
+  printf '%s' "$answer"
 }
 
-ready() { get /readyz 2>/dev/null | head -n 1 | grep -q ' 200 '; }
+ready() { [[ $(get /readyz 2>/dev/null) == 'HTTP/1.1 200 '* ]]; }
 
-registered() { get /meta 2>/dev/null | grep -q "\"id\":\"$1-1\""; }
+registered() { [[ $(get /meta 2>/dev/null) == *"\"id\":\"$1-1\""* ]]; }
 
 await() { # name of the process, condition...
   local name=$1 end=$((SECONDS + 30))
@@ -61,14 +65,15 @@ await() { # name of the process, condition...
 }
 
 up() {
-  local n name port=9101
+  local n name secret port=9101
   mkdir -p "$STATE"
-  start manager "$BIN/baton" env BATON_BIND="$BIND" BATON_DATA_DIR="$DATA" "$BIN/baton" serve
+  BATON_BIND=$BIND BATON_DATA_DIR=$DATA start manager "$BIN/baton" serve
   await manager ready
+  secret=$(cat "$DATA/processor.secret")
   for n in "${!PROCESSORS[@]}"; do
     name=${PROCESSORS[n]}
-    start "$name" "$BIN/examples/$name" env MANAGER_URL="$URL" PROCESSOR_ID="$name-1" PROCESSOR_NAME="$name" \
-      PROCESSOR_SECRETS="$(cat "$DATA/processor.secret")" BIND="127.0.0.1:$((port + n))" "$BIN/examples/$name"
+    MANAGER_URL=$URL PROCESSOR_ID=$name-1 PROCESSOR_NAME=$name PROCESSOR_SECRETS=$secret \
+      BIND=127.0.0.1:$((port + n)) start "$name" "$BIN/examples/$name"
   done
   for name in "${PROCESSORS[@]}"; do
     await "$name" registered "$name"

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     TokenNotCurrent,
     ProcessorNotFound,
     ProcessorIdTaken,
+    ProcessorChanged,
+    ProcessorDraining,
     ProcessorNameConflict,
     ProcessorUnreachable,
     ProcessorMismatch,
@@ -75,6 +77,12 @@ impl Kind {
             }
             Self::ProcessorIdTaken => {
                 (S::CONFLICT, "processor_id_taken", "The processor id is in use elsewhere")
+            }
+            Self::ProcessorChanged => {
+                (S::CONFLICT, "processor_changed", "The processor changed at the same moment")
+            }
+            Self::ProcessorDraining => {
+                (S::CONFLICT, "processor_draining", "The processor is leaving")
             }
             Self::ProcessorNameConflict => (
                 S::CONFLICT,

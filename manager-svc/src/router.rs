@@ -48,6 +48,8 @@ const ROUTES: &[Route] = &[
     (Slice::Complete, "/complete", || post(complete::complete_attempt)),
     (Slice::Register, "/register", || post(processor::register_processor)),
     (Slice::Register, "/processors/{id}", || delete(processor::drain_processor)),
+    (Slice::Register, "/processors/{id}/pause", || post(processor::pause_processor)),
+    (Slice::Register, "/processors/{id}/resume", || post(processor::resume_processor)),
     (Slice::Meta, "/meta", || get(meta::get_meta)),
     (Slice::Meta, "/healthz", || get(health::get_liveness)),
     (Slice::Meta, "/readyz", || get(health::get_readiness)),

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use crate::app::{App, new_nonce, new_token};
 use crate::domain::action::Status;
-use crate::domain::{Action, Failure, Nonce, Token, TokenHash, backoff};
+use crate::domain::{Action, Failure, Nonce, OnFailure, Token, TokenHash, backoff};
 use crate::store::{
-    Candidate, Claimed, ClaimedDelivery, Ending, Error, Finished, HandOver, Output, Settled, Why,
+    Candidate, Claimed, ClaimedDelivery, Ending, Error, Finished, HandOver, Output, Settled,
+    StepEnd, Why,
 };
 use crate::wake::{Room, Work};
 
@@ -44,16 +45,17 @@ pub(crate) struct Failed {
 }
 
 impl Request {
-    /// A new request. With room for an attempt the next step may be claimed along.
-    pub(crate) fn new(app: &App, action: &Action, dispatch: Option<Room>) -> Self {
-        let candidates = match (&dispatch, action.next_job()) {
-            // A stop ends chains too: what is next waits in its queue.
-            (Some(_), Some(next)) if !app.wake.is_closed() => {
-                app.registry.candidates(next.target.as_str())
-            }
+    /// A new request. What follows is claimed along where this process has room for it; a stop ends chains
+    /// too: then what is next waits in its queue.
+    pub(crate) fn new(app: &App, action: &Action) -> Self {
+        let next = action.next_job().map(|job| job.target.as_str());
+        let dispatch = next.and_then(|target| app.wake.dispatch_room(target));
+        let candidates = match (&dispatch, next) {
+            (Some(_), Some(target)) => app.registry.candidates(target),
             _ => Vec::new(),
         };
-        let delivery = action.receiver.as_ref().and_then(|_| app.wake.delivery_room());
+        let receiver = action.receiver.as_ref().filter(|_| next.is_none());
+        let delivery = receiver.and_then(|receiver| app.wake.delivery_room(&receiver.host));
         Self { nonce: new_nonce(), follow: new_token(), candidates, dispatch, delivery }
     }
 
@@ -86,48 +88,11 @@ pub(crate) async fn succeed(
     input: Option<&Bytes>,
 ) -> Result<Settled<Follow>, Error> {
     let output = Output { nonce: request.nonce.clone(), data: output.cloned() };
-    let data = output.data.as_ref().or(input);
-    let mut after = action.clone();
-    if output.data.is_some() {
-        after.data = output.nonce.clone();
-    }
-    let settled = if action.next_job().is_some() {
-        let hand_over = request.hand_over();
-        match app.store.advance(action, token, &output, hand_over.as_ref()).await? {
-            Settled::Accepted(advanced) => {
-                after.settle(advanced.now, None);
-                after.step += 1;
-                after.tries = 0;
-                let Some(assignment) = advanced.claim else {
-                    app.wake.nudge();
-                    app.wake.freed();
-                    return Ok(Settled::Accepted(Follow::Nothing));
-                };
-                after.claim(request.follow.hash(), assignment.processor.clone(), advanced.now);
-                let data = payload(app, &after, data).await?;
-                let token = request.follow.clone();
-                Settled::Accepted(data.map_or(Follow::Nothing, |data| {
-                    Follow::Attempt(Box::new(Claimed { action: after, assignment, token, data }))
-                }))
-            }
-            refused => refused.map(|_| Follow::Nothing),
-        }
-    } else {
-        let hash = request.follow.hash();
-        match app.store.finish(action, token, &output, ending(app, request, &hash)).await? {
-            Settled::Accepted(finished) => {
-                after.settle(finished.now, None);
-                after.status = Status::Succeeded;
-                Settled::Accepted(outcome(app, after, &finished, hash, data).await?)
-            }
-            refused => refused.map(|_| Follow::Nothing),
-        }
-    };
-    app.wake.freed();
-    Ok(settled)
+    go_on(app, action, request, StepEnd::succeeded(token, &output), input).await
 }
 
-/// Settles an attempt that failed: another one after a backoff, or the end of the action.
+/// Settles an attempt that failed: another one after a backoff, or else what the job says, the end of the
+/// action or the next step.
 ///
 /// # Errors
 /// When the store is away: the same request may be made again.
@@ -139,23 +104,88 @@ pub(crate) async fn fail(
     failed: &Failed,
     input: Option<&Bytes>,
 ) -> Result<Settled<Follow>, Error> {
-    let again =
-        failed.retryable && why != Why::Deadline && action.tries < action.job().max_attempts;
-    let settled = if again {
+    let of_attempt = match why {
+        Why::Token(_) | Why::Lease(_) => true,
+        Why::Deadline | Why::Cancel => false,
+    };
+    if of_attempt && failed.retryable && action.tries < action.job().max_attempts {
         let backoff = backoff::after_attempt(action.tries, rand::random())
             .max(failed.retry_after_ms.unwrap_or(0).min(backoff::MAX_MS));
         let retried = app.store.retry(action, why, &request.nonce, backoff, &failed.failure);
-        retried.await?.map(|_| Follow::Nothing)
+        let settled = retried.await?.map(|_| Follow::Nothing);
+        app.wake.freed();
+        return Ok(settled);
+    }
+    if of_attempt && action.job().on_failure == OnFailure::Skip {
+        let output = Output { nonce: request.nonce.clone(), data: None };
+        let end = StepEnd { why, output: &output, skipped: Some(&failed.failure) };
+        return go_on(app, action, request, end, input).await;
+    }
+    let hash = request.follow.hash();
+    let ending = ending(app, request, &hash);
+    let ended = app.store.end(action, why, &request.nonce, &failed.failure, ending).await?;
+    let settled = match ended {
+        Settled::Accepted(finished) => {
+            let mut after = action.clone();
+            after.settle(finished.now, Some(failed.failure.clone()));
+            after.status = if why == Why::Cancel { Status::Cancelled } else { Status::Failed };
+            after.error = Some(failed.failure.clone());
+            Settled::Accepted(outcome(app, after, &finished, hash, input).await?)
+        }
+        refused => refused.map(|_| Follow::Nothing),
+    };
+    app.wake.freed();
+    Ok(settled)
+}
+
+/// Settles a step that the action goes on from: with the next step, or the outcome.
+async fn go_on(
+    app: &App,
+    action: &Action,
+    request: &Request,
+    end: StepEnd<'_>,
+    input: Option<&Bytes>,
+) -> Result<Settled<Follow>, Error> {
+    let data = end.output.data.as_ref().or(input);
+    let mut after = action.clone();
+    if end.output.data.is_some() {
+        after.data = end.output.nonce.clone();
+    }
+    let settled = if action.next_job().is_some() {
+        let hand_over = request.hand_over();
+        match app.store.advance(action, end, hand_over.as_ref()).await? {
+            Settled::Accepted(advanced) => {
+                after.settle(advanced.now, end.skipped.cloned());
+                after.step += 1;
+                after.tries = 0;
+                if let Some(assignment) = advanced.claim {
+                    let token = request.follow.clone();
+                    after.claim(token.hash(), assignment.processor.clone(), advanced.now);
+                    let data = payload(app, &after, data).await?;
+                    Settled::Accepted(data.map_or(Follow::Nothing, |data| {
+                        Follow::Attempt(Box::new(Claimed {
+                            action: after,
+                            assignment,
+                            token,
+                            data,
+                        }))
+                    }))
+                } else {
+                    app.wake.nudge();
+                    Settled::Accepted(Follow::Nothing)
+                }
+            }
+            refused => refused.map(|_| Follow::Nothing),
+        }
     } else {
+        let partial = end.skipped.is_some() || action.has_skipped();
+        let status = if partial { Status::Partial } else { Status::Succeeded };
         let hash = request.follow.hash();
-        let ending = ending(app, request, &hash);
-        match app.store.fail(action, why, &request.nonce, &failed.failure, ending).await? {
+        match app.store.finish(action, end, status, ending(app, request, &hash)).await? {
             Settled::Accepted(finished) => {
-                let mut after = action.clone();
-                after.settle(finished.now, Some(failed.failure.clone()));
-                after.status = Status::Failed;
-                after.error = Some(failed.failure.clone());
-                Settled::Accepted(outcome(app, after, &finished, hash, input).await?)
+                after.settle(finished.now, end.skipped.cloned());
+                after.status = status;
+                Settled::Accepted(outcome(app, after, &finished, hash, data).await?)
             }
             refused => refused.map(|_| Follow::Nothing),
         }
@@ -180,7 +210,7 @@ async fn outcome(
     token: TokenHash,
     data: Option<&Bytes>,
 ) -> Result<Follow, Error> {
-    app.wake.outcome();
+    app.wake.outcome(&after.id);
     if !finished.claimed {
         if after.receiver.is_some() {
             app.wake.nudge();

@@ -79,6 +79,8 @@ pub(crate) fn steps(action: &Action) -> Vec<StepOut> {
 fn step_status(action: &Action, step: u32, ended: bool, attempts: &[AttemptOut]) -> StepStatus {
     if attempts.last().is_some_and(|last| last.status == AttemptStatus::Succeeded) {
         StepStatus::Succeeded
+    } else if action.is_skipped(step) {
+        StepStatus::Skipped
     } else if step > action.step {
         if ended { StepStatus::NotReached } else { StepStatus::Waiting }
     } else if ended {
@@ -119,7 +121,7 @@ pub(crate) fn why_it_waits(action: &Action, processors: &[Processor]) -> String 
         let why = if action.tries > 0 { "backing off" } else { "delayed" };
         return format!("{why} until {}", action.ready_at);
     }
-    let mut serving = processors.iter().filter(|p| p.id == target || p.name == target).peekable();
+    let mut serving = processors.iter().filter(|p| p.serves(target)).peekable();
     if serving.peek().is_none() {
         return format!("no processor with the id or name `{target}` is registered");
     }
@@ -127,7 +129,13 @@ pub(crate) fn why_it_waits(action: &Action, processors: &[Processor]) -> String 
     if active.peek().is_none() {
         return format!("every processor of `{target}` is unhealthy, paused or draining");
     }
-    if active.all(|p| p.in_flight >= u64::from(p.capacity)) {
+    let now = clock::now_ms();
+    let mut taking = active.clone().filter(|p| p.takes_work(now)).peekable();
+    if taking.peek().is_none() {
+        let until = active.map(|p| p.held_until).min().unwrap_or_default();
+        return format!("every processor of `{target}` is busy; it is asked again at {until}");
+    }
+    if taking.all(|p| p.in_flight >= u64::from(p.capacity)) {
         return format!("every processor of `{target}` is at its capacity");
     }
     "its turn comes next".to_owned()

@@ -4,21 +4,24 @@
 //! the next attempt in the same script, and the loop goes on with it. Without a loop (a Lambda function)
 //! there is never room, and the work waits in its queue.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+mod claimable;
+mod places;
+mod waiters;
+
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
-
+use crate::domain::ActionId;
 use crate::store::{Claimed, ClaimedDelivery};
+use claimable::Claimable;
+use places::Places;
+use waiters::{Waiter, Waiters};
+
+pub(crate) use places::Room;
 
 /// How many attempts one process dispatches at a time.
 pub(crate) const DISPATCHES: usize = 1024;
 /// How many outcomes one process delivers at a time.
 pub(crate) const DELIVERIES: usize = 512;
-
-/// A place for one dispatch or one delivery; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Room(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 /// Claimed work on its way to a loop.
 #[derive(Debug)]
@@ -34,11 +37,10 @@ type Take = Box<dyn Fn(Work) + Send + Sync>;
 /// The connection between handlers and the loop of this process, if there is one.
 pub(crate) struct Wake {
     take: OnceLock<Take>,
-    dispatches: Arc<Semaphore>,
-    deliveries: Arc<Semaphore>,
-    claimable: Notify,
-    backlog: AtomicBool,
-    ended: watch::Sender<u64>,
+    dispatches: Places,
+    deliveries: Places,
+    claimable: Arc<Claimable>,
+    waiters: Waiters,
 }
 
 impl std::fmt::Debug for Wake {
@@ -49,13 +51,13 @@ impl std::fmt::Debug for Wake {
 
 impl Default for Wake {
     fn default() -> Self {
+        let claimable = Arc::<Claimable>::default();
         Self {
             take: OnceLock::new(),
-            dispatches: Arc::new(Semaphore::new(DISPATCHES)),
-            deliveries: Arc::new(Semaphore::new(DELIVERIES)),
-            claimable: Notify::new(),
-            backlog: AtomicBool::new(false),
-            ended: watch::Sender::new(0),
+            dispatches: Places::new(DISPATCHES, Arc::clone(&claimable)),
+            deliveries: Places::new(DELIVERIES, Arc::clone(&claimable)),
+            claimable,
+            waiters: Waiters::default(),
         }
     }
 }
@@ -66,30 +68,36 @@ impl Wake {
         let _ = self.take.set(Box::new(take));
     }
 
-    /// Room for an attempt, for whoever may start work in this process.
+    /// Room for an attempt of a job with this target, for whoever may start work in this process.
     #[must_use]
-    pub(crate) fn dispatch_room(&self) -> Option<Room> {
+    pub(crate) fn dispatch_room(&self, target: &str) -> Option<Room> {
         self.take.get()?;
-        Arc::clone(&self.dispatches).try_acquire_owned().ok().map(Room)
+        self.dispatches.take(target)
     }
 
-    /// Room for a delivery, for whoever may start one in this process.
+    /// Room for a delivery to this host, for whoever may start one in this process.
     #[must_use]
-    pub(crate) fn delivery_room(&self) -> Option<Room> {
+    pub(crate) fn delivery_room(&self, host: &str) -> Option<Room> {
         self.take.get()?;
-        Arc::clone(&self.deliveries).try_acquire_owned().ok().map(Room)
+        self.deliveries.take(host)
     }
 
     /// How many more attempts this process may dispatch.
     #[must_use]
     pub(crate) fn free_dispatches(&self) -> usize {
-        self.dispatches.available_permits()
+        self.dispatches.free()
     }
 
-    /// How many more outcomes this process may deliver.
+    /// How many of them may be of jobs with this target.
     #[must_use]
-    pub(crate) fn free_deliveries(&self) -> usize {
-        self.deliveries.available_permits()
+    pub(crate) fn dispatch_share(&self, target: &str) -> usize {
+        self.dispatches.share(target)
+    }
+
+    /// How many more outcomes this process may deliver to this host.
+    #[must_use]
+    pub(crate) fn delivery_share(&self, host: &str) -> usize {
+        self.deliveries.share(host)
     }
 
     /// Hands claimed work over.
@@ -99,10 +107,11 @@ impl Wake {
         }
     }
 
-    /// No more room: what is claimed ends, nothing new begins.
+    /// No more room: what is claimed ends, nothing new begins, and nobody waits for an outcome any more.
     pub(crate) fn close(&self) {
         self.dispatches.close();
         self.deliveries.close();
+        self.waiters.close();
     }
 
     /// Whether new work may not begin any more.
@@ -112,34 +121,32 @@ impl Wake {
 
     /// There is work that can be claimed.
     pub(crate) fn nudge(&self) {
-        self.claimable.notify_one();
+        self.claimable.nudge();
     }
 
     /// A processor has room again: worth a look only when something was left waiting.
     pub(crate) fn freed(&self) {
-        if self.backlog.load(Ordering::Relaxed) {
-            self.nudge();
-        }
+        self.claimable.freed();
     }
 
     /// Notes whether the last look left something waiting.
     pub(crate) fn set_backlog(&self, backlog: bool) {
-        self.backlog.store(backlog, Ordering::Relaxed);
+        self.claimable.set_backlog(backlog);
     }
 
     /// Waits until somebody says that there is work; what was said before counts.
     pub(crate) async fn nudged(&self) {
-        self.claimable.notified().await;
+        self.claimable.nudged().await;
     }
 
-    /// An action reached its outcome: whoever waits for one looks again.
-    pub(crate) fn outcome(&self) {
-        self.ended.send_modify(|count| *count += 1);
+    /// An action reached its outcome: whoever waits for it looks again.
+    pub(crate) fn outcome(&self, action: &ActionId) {
+        self.waiters.wake(action);
     }
 
-    /// Sees every outcome that this process reaches from now on.
+    /// Waits from now on for this process to reach the outcome of an action, or to be closed.
     #[must_use]
-    pub(crate) fn outcomes(&self) -> watch::Receiver<u64> {
-        self.ended.subscribe()
+    pub(crate) fn await_outcome(&self, action: &ActionId) -> Waiter<'_> {
+        self.waiters.join(action)
     }
 }

@@ -26,7 +26,7 @@ CRATES = {
 }
 SRC = "manager-svc/src"
 SCRIPTS = f"{SRC}/store/scripts"
-HEADER = "-- Ends it.\n-- KEYS 1 action\n-- ARGV none\n-- Returns 1\n"
+SCRIPT = "-- Ends it.\n-- KEYS 1 action\n-- ARGV none\n-- Returns 1\nreturn redis.call('DEL', KEYS[1])\n"
 # Test code and everything that is not code may say what it likes.
 ALLOWED = """//! Names `crate::store` in a comment. /* and /* in */ another */
 use crate::domain::{id, job::Job};
@@ -69,7 +69,7 @@ class Faults(unittest.TestCase):
             write(self.base, f"{SRC}/{module}.rs", f"//! {module}.\n")
         write(self.base, f"{SRC}/domain/mod.rs", ALLOWED)
         write(self.base, f"{SRC}/domain/kit.rs", "use crate::store;\nuse tokio::net;\n")
-        write(self.base, f"{SCRIPTS}/end_action.lua", HEADER + "return 1\n")
+        write(self.base, f"{SCRIPTS}/end_action.lua", SCRIPT)
         write(self.base, f"{SCRIPTS}/lib/clock.lua", "local function clock() end\n")
 
     def run_check(self, check: str) -> tuple[int, str]:
@@ -156,22 +156,51 @@ class Faults(unittest.TestCase):
 
     def test_a_script_without_its_form_is_found(self) -> None:
         for name, text, what in (
-            ("end_action", HEADER.replace("-- KEYS", "-- keys"), "no `-- KEYS`"),
-            ("end_action", HEADER.replace("-- ARGV", "--"), "no `-- ARGV`"),
-            ("end_action", HEADER.replace("-- Returns 1\n", "local x\n-- Returns 1\n"), "no `-- Returns`"),
+            ("end_action", SCRIPT.replace("-- KEYS", "-- keys"), "no `-- KEYS`"),
+            ("end_action", SCRIPT.replace("-- ARGV", "--"), "no `-- ARGV`"),
+            ("end_action", SCRIPT.replace("-- Returns 1\n", "local x\n-- Returns 1\n"), "no `-- Returns`"),
             ("end_action", "-- ARGV none\n-- KEYS none\n-- Returns 1\n", "order"),
-            ("end_action", "#!lua flags=allow-oom\n" + HEADER, "a `#!lua` line"),
+            ("end_action", "#!lua flags=allow-oom\n" + SCRIPT, "a `#!lua` line"),
             ("lib/clock", "#!lua\n", "a `#!lua` line"),
-            ("end", HEADER, "not verb_noun"),
-            ("endAction", HEADER, "not verb_noun"),
-            ("../../more/end_action", HEADER, "Redis scripts live in"),
+            ("end", SCRIPT, "not verb_noun"),
+            ("endAction", SCRIPT, "not verb_noun"),
+            ("../../more/end_action", SCRIPT, "Redis scripts live in"),
         ):
             with self.subTest(name=name, what=what):
                 write(self.base, f"{SCRIPTS}/{name}.lua", text)
                 self.finds("scripts.py", what)
-                write(self.base, f"{SCRIPTS}/{name}.lua", HEADER)
+                write(self.base, f"{SCRIPTS}/{name}.lua", SCRIPT)
                 if name not in {"end_action", "lib/clock"}:
                     (self.base / f"{SCRIPTS}/{name}.lua").unlink()
+
+    def test_a_script_that_uses_other_than_it_describes_is_found(self) -> None:
+        for keys, argv, body, what in (
+            ("1 action", "none", "return KEYS[1] .. KEYS[2]", "KEYS[2] is not in the header"),
+            ("1 action", "none", "return KEYS[1] .. ARGV[1]", "ARGV[1] is not in the header"),
+            ("1 action,\n--      2 data", "none", "return KEYS[1]", "KEYS 2 is not used"),
+            ("1 action", "1 id (an old one, 2 at most), 2 step", "return KEYS[1] .. ARGV[1]", "ARGV 2 is not used"),
+            ("1 action", "none", "return 1 -- KEYS[1]", "KEYS 1 is not used"),
+            ("1 action", "none", "return MONKEYS[1]", "KEYS 1 is not used"),
+            ("1 action, 3 data", "none", "return KEYS[1] .. KEYS[3]", "KEYS [1, 3], not one by one"),
+            ("1 seq; then per action: action, data", "none", "return KEYS[1] .. KEYS[4]", "KEYS[4] is not in the"),
+        ):
+            with self.subTest(what=what):
+                write(self.base, f"{SCRIPTS}/end_action.lua", f"-- KEYS {keys}\n-- ARGV {argv}\n-- Returns 1\n{body}\n")
+                self.finds("scripts.py", what)
+        write(self.base, f"{SCRIPTS}/end_action.lua", SCRIPT)
+        write(self.base, f"{SCRIPTS}/lib/clock.lua", "local function clock() return ARGV[1] end\n")
+        self.finds("scripts.py", "ARGV[1] in a library")
+
+    def test_a_script_that_uses_what_it_describes_passes(self) -> None:
+        for keys, argv, body in (
+            ("1 action, 2 data", "1 '1' or '2', 2 id; 3 step", "return KEYS[1] .. KEYS[2] .. ARGV[1] .. ARGV[2] .. ARGV[3]"),
+            ("1 seq; then per action: action, data", "per action: id", "return KEYS[1] .. KEYS[3] .. ARGV[1]"),
+            ("1 seq, 2… action records", "none", "return KEYS[1] .. KEYS[7]"),
+            ("1 seq (not used)", "none", "return 1"),
+        ):
+            with self.subTest(keys=keys):
+                write(self.base, f"{SCRIPTS}/end_action.lua", f"-- KEYS {keys}\n-- ARGV {argv}\n-- Returns 1\n{body}\n")
+                self.assertEqual(self.run_check("scripts.py"), (0, ""))
 
     def test_words_of_elsewhere_are_found(self) -> None:
         for words in (

@@ -29,7 +29,7 @@ fn cases() -> Vec<Case> {
         invalid(job(json!({"target": "a", "timeout_ms": 0})), "jobs[0].timeout_ms"),
         invalid(job(json!({"target": "a", "timeout_ms": -1})), "jobs[0].timeout_ms"),
         invalid(job(json!({"target": "a", "max_attempts": 0})), "jobs[0].max_attempts"),
-        invalid(job(json!({"target": "a", "on_failure": "skip"})), "jobs[0].on_failure"),
+        invalid(job(json!({"target": "a", "on_failure": "ignore"})), "jobs[0].on_failure"),
         invalid(job(json!({"target": "a", "on_failure": "x"})), "jobs[0].on_failure"),
         invalid(job(json!({"target": "a", "color": "red"})), "jobs[0].color"),
         invalid(json!({"data": 1, "jobs": ["a"], "color": "red"}), "color"),

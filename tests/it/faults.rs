@@ -11,8 +11,9 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// Short leases, so that what a crash held comes back soon.
-const LEASE_MS: u64 = 1_500;
+/// Short leases, so that what a crash held comes back soon; but longer than a tick and a backoff together, so
+/// that two of them are time enough for that.
+const LEASE_MS: u64 = 4_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_manager_goes_on_where_it_was() {
@@ -20,17 +21,7 @@ async fn a_killed_manager_goes_on_where_it_was() {
     let mut world = World::start().await;
     let _steps = (world.adder("a").await, world.late_adder("b").await, world.adder("c").await);
     let gate = Gate::closed();
-    let held = world.processor(world.spec("held"), {
-        let gate = gate.clone();
-        move |call| {
-            let gate = gate.clone();
-            async move {
-                gate.pass().await;
-                Reply::json(&call.data())
-            }
-        }
-    });
-    let held = held.await;
+    let held = world.gated("held", 10, &gate).await;
     // Its first webhook hangs, so that a delivery is pending when the manager dies.
     let stubborn = Receiver::scripted(world.baton.webhook_secrets(), |delivery| {
         if delivery.attempt == 1 { Reply::Silence } else { Reply::status(204) }
@@ -58,16 +49,22 @@ async fn a_killed_manager_goes_on_where_it_was() {
     world.receiver.wait_for(ACTIONS / 5).await;
     world.baton.kill9();
     assert!(world.receiver.taken() < ACTIONS * 4 / 5, "killed too late to mean anything");
-    assert!(world.redis.query::<u32>(&["ZCARD", "{p0}:pending:held"]).await >= 1);
+    let orphans = world.pending(&["a", "b", "c", "held"]).await;
+    assert!(orphans.contains(&slow));
     let host = stubborn.url().replace("http://", "").replace("/hook", "");
     let output = format!("{{p0}}:output:{host}");
     assert_eq!(world.redis.query::<u32>(&["ZCARD", &output]).await, 1);
 
     gate.open();
     world.baton.restart().await;
+    let restarted = world.clock().await;
     world.receiver.wait_for(ACTIONS + 1).await;
     stubborn.wait_for(1).await;
     ledger.assert_delivered(&world.receiver);
+    for id in &orphans {
+        let took = world.baton.ended(id).await.ended_at.unwrap().saturating_sub(restarted);
+        assert!(took <= 2 * LEASE_MS, "{id} took {took} ms");
+    }
     let ids: BTreeSet<_> = stubborn.of(&hanging).into_iter().map(|d| d.webhook_id).collect();
     assert_eq!(ids.len(), 1);
     world.assert_sound().await;
@@ -96,6 +93,48 @@ async fn two_managers_share_one_redis_and_every_webhook_comes_once() {
     other.pause();
     world.assert_sound().await;
     other.resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
+    const ACTIONS: usize = 2_000;
+    let world = World::start().await;
+    let mut other = world.baton.another().await;
+    let _steps = (world.adder("a").await, world.late_adder("b").await);
+    let gate = Gate::closed();
+    let held = world.gated("held", 10, &gate).await;
+    let mut slow = action(&json!(0), &["held"], Some(&world.receiver.url()));
+    slow.jobs[0].timeout_ms = Some(LEASE_MS);
+    let slow = other.submit(&slow).await;
+    held.wait_for(1).await;
+
+    let mut ledger = Ledger::new();
+    ledger.expect(&slow, json!(0));
+    let url = world.receiver.url();
+    for first in (0..ACTIONS).step_by(100) {
+        let mut batch: Vec<_> = (first..first + 100)
+            .map(|n| action(&json!([n]), &["a", "b", "a"], Some(&url)))
+            .collect();
+        batch.iter_mut().flat_map(|a| &mut a.jobs).for_each(|job| job.timeout_ms = Some(LEASE_MS));
+        let manager = if first % 200 == 0 { &world.baton } else { &other };
+        for (offset, id) in manager.submit_all(&batch).await.iter().enumerate() {
+            ledger.expect(id, json!([first + offset, "a", "b", "a"]));
+        }
+    }
+    world.receiver.wait_for(ACTIONS / 5).await;
+    other.kill9();
+    assert!(world.receiver.taken() < ACTIONS * 4 / 5, "killed too late to mean anything");
+    let orphans = world.pending(&["a", "b", "held"]).await;
+    assert!(orphans.contains(&slow));
+    let killed = world.clock().await;
+    gate.open();
+    world.receiver.wait_for(ACTIONS + 1).await;
+    ledger.assert_delivered(&world.receiver);
+    for id in &orphans {
+        let took = world.baton.ended(id).await.ended_at.unwrap().saturating_sub(killed);
+        assert!(took <= 2 * LEASE_MS, "{id} took {took} ms");
+    }
+    world.assert_sound().await;
 }
 
 #[tokio::test]

@@ -1,31 +1,17 @@
 //! Order and capacity, as the processors themselves see them.
 
-use kit::{Gate, Ledger, Processor, Reply, action};
+use kit::{Gate, Ledger, action};
 use serde_json::json;
 
 use crate::world::World;
 
 const QUEUED: usize = 1_200;
 
-/// A processor of this capacity that works on nothing before the gate opens.
-async fn gated(world: &World, id: &str, name: &str, capacity: u32, gate: &Gate) -> Processor {
-    let gate = gate.clone();
-    let spec = world.spec(id).name(name).capacity(capacity);
-    let work = world.processor(spec, move |call| {
-        let gate = gate.clone();
-        async move {
-            gate.pass().await;
-            Reply::json(&call.data())
-        }
-    });
-    work.await
-}
-
 #[tokio::test]
 async fn a_processor_of_capacity_one_gets_actions_in_the_order_in_which_they_became_ready() {
     let world = World::start().await;
     let gate = Gate::closed();
-    let one = gated(&world, "one", "one-kind", 1, &gate).await;
+    let one = world.gated_of("one", "one-kind", 1, &gate).await;
     let url = world.receiver.url();
     let mut ids = Vec::new();
     for first in (0..QUEUED).step_by(100) {
@@ -44,11 +30,59 @@ async fn a_processor_of_capacity_one_gets_actions_in_the_order_in_which_they_bec
 }
 
 #[tokio::test]
+async fn two_managers_keep_the_order_and_a_processor_that_leaves_changes_nothing_in_it() {
+    let world = World::start().await;
+    let other = world.baton.another().await;
+    let gate = Gate::closed();
+    let leaving = world.gated_of("leaving", "kind", 1, &gate).await;
+    let url = world.receiver.url();
+    let first = world.baton.submit(&action(&json!("first"), &["kind"], Some(&url))).await;
+    leaving.wait_for(1).await;
+    let staying = world.gated_of("staying", "kind", 1, &gate).await;
+    let mut ids = Vec::new();
+    for first in (0..QUEUED).step_by(100) {
+        let batch = first..first + 100;
+        let actions: Vec<_> = batch.map(|n| action(&json!(n), &["kind"], Some(&url))).collect();
+        let manager = if first % 200 == 0 { &world.baton } else { &other };
+        ids.extend(manager.submit_all(&actions).await);
+    }
+    staying.wait_for(1).await;
+    let epoch = leaving.register(&world.baton).await.epoch;
+    world.baton.drain("leaving", epoch).await.unwrap();
+    gate.open();
+    world.receiver.wait_for(QUEUED + 1).await;
+    assert_eq!(leaving.order(), [first]);
+    assert_eq!(staying.order(), ids);
+    other.pause();
+    world.assert_sound().await;
+    other.resume();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_name_is_shared_evenly_by_idle_processors() {
+    let world = World::start().await;
+    let gate = Gate::closed();
+    let (one, two) = (
+        world.gated_of("one", "pair", 10, &gate).await,
+        world.gated_of("two", "pair", 10, &gate).await,
+    );
+    let waiting: Vec<_> = (0..10).map(|n| action(&json!(n), &["pair"], None)).collect();
+    let ids = world.baton.submit_all(&waiting).await;
+    one.wait_for(5).await;
+    two.wait_for(5).await;
+    gate.open();
+    for id in &ids {
+        world.baton.ended(id).await;
+    }
+    assert_eq!((one.arrivals().len(), two.arrivals().len()), (5, 5));
+}
+
+#[tokio::test]
 async fn capacity_is_never_exceeded_and_processors_of_one_name_share_the_work() {
     let world = World::start().await;
     let gate = Gate::closed();
-    let small = gated(&world, "small", "pair", 3, &gate).await;
-    let large = gated(&world, "large", "pair", 5, &gate).await;
+    let small = world.gated_of("small", "pair", 3, &gate).await;
+    let large = world.gated_of("large", "pair", 5, &gate).await;
     let url = world.receiver.url();
     let actions: Vec<_> =
         (0..100).map(|n| action(&json!(n), &["pair", "pair"], Some(&url))).collect();
@@ -71,7 +105,7 @@ async fn capacity_is_never_exceeded_and_processors_of_one_name_share_the_work() 
 async fn a_target_that_is_stuck_does_not_block_another() {
     let world = World::start().await;
     let gate = Gate::closed();
-    let stuck = gated(&world, "stuck", "stuck-kind", 1, &gate).await;
+    let stuck = world.gated_of("stuck", "stuck-kind", 1, &gate).await;
     let url = world.receiver.url();
     let waiting: Vec<_> = (0..100).map(|n| action(&json!(n), &["stuck"], Some(&url))).collect();
     world.baton.submit_all(&waiting).await;

@@ -102,6 +102,37 @@ async fn an_idempotency_key_gives_the_same_action_and_refuses_another_body() {
 }
 
 #[tokio::test]
+async fn a_repeat_is_answered_from_its_key_when_its_target_and_its_record_are_forgotten() {
+    let world = World::start().await;
+    let _a = world.adder("a").await;
+    let (one, other) = (action(&json!([1]), &["a"], None), action(&json!([2]), &["a"], None));
+    let first = world.baton.submit_once("key", &one).await.unwrap();
+    world.baton.ended(&first.action_id).await;
+    world.baton.drain("a", 1).await.unwrap();
+    let () = world.redis.query(&["ZREM", "{p0}:known", "a", "a-kind"]).await;
+
+    let refused = async |key, action| {
+        let refusal = world.baton.submit_once(key, action).await.unwrap_err();
+        (refusal.status, refusal.problem.code)
+    };
+    assert_eq!(refused("another key", &one).await, (422, "unknown_target".to_owned()));
+    assert_eq!(refused("key", &other).await, (422, "idempotency_key_reused".to_owned()));
+    let again = world.baton.submit_once("key", &one).await.unwrap();
+    assert_eq!((&again.action_id, again.status), (&first.action_id, Status::Succeeded));
+
+    // Its record expires before the key does: it is not said to be queued.
+    let () = world.redis.query(&["UNLINK", &format!("{{p0}}:action:{}", first.action_id)]).await;
+    let again = world.baton.submit_once("key", &one).await.unwrap();
+    assert_eq!((&again.action_id, again.status), (&first.action_id, Status::Ended));
+    let gone = world.baton.try_get(&first.action_id).await.unwrap_err();
+    assert_eq!((gone.status, gone.problem.code.as_str()), (404, "action_not_found"));
+    // With a target that is known the store's own answer is no other.
+    let _a = world.adder("a").await;
+    let again = world.baton.submit_once("key", &one).await.unwrap();
+    assert_eq!((&again.action_id, again.status), (&first.action_id, Status::Ended));
+}
+
+#[tokio::test]
 async fn a_long_poll_answers_when_the_outcome_is_there() {
     let world = World::start().await;
     let gate = kit::Gate::closed();

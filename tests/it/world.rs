@@ -1,7 +1,7 @@
 //! What most scenarios begin with: a Redis, a manager on it, and a receiver.
 
 use baton_wire::processor::RegisterOut;
-use kit::{Baton, BatonSpec, Call, Processor, ProcessorSpec, Receiver, Redis, Reply};
+use kit::{Baton, BatonSpec, Call, Gate, Processor, ProcessorSpec, Receiver, Redis, Reply};
 use manager_svc::store::Store;
 use serde_json::{Value, json};
 
@@ -58,6 +58,46 @@ impl World {
         let processor = Processor::asynchronous(self.spec(id), move |data| add(&data, &name)).await;
         processor.register(&self.baton).await;
         processor
+    }
+
+    /// A registered processor that answers what it gets, but nothing before the gate opens.
+    pub(crate) async fn gated(&self, id: &str, capacity: u32, gate: &Gate) -> Processor {
+        self.gated_of(id, &format!("{id}-kind"), capacity, gate).await
+    }
+
+    /// The same, with a name.
+    pub(crate) async fn gated_of(
+        &self,
+        id: &str,
+        name: &str,
+        capacity: u32,
+        gate: &Gate,
+    ) -> Processor {
+        let gate = gate.clone();
+        let work = self.processor(self.spec(id).name(name).capacity(capacity), move |call| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                Reply::json(&call.data())
+            }
+        });
+        work.await
+    }
+
+    /// The actions that are pending at some processors.
+    pub(crate) async fn pending(&self, processors: &[&str]) -> Vec<String> {
+        let mut pending = Vec::new();
+        for id in processors {
+            let key = format!("{{p0}}:pending:{id}");
+            pending.extend(self.redis.query::<Vec<String>>(&["ZRANGE", &key, "0", "-1"]).await);
+        }
+        pending
+    }
+
+    /// The store's clock, in milliseconds since the Unix epoch.
+    pub(crate) async fn clock(&self) -> u64 {
+        let (seconds, micros): (u64, u64) = self.redis.query(&["TIME"]).await;
+        seconds * 1_000 + micros / 1_000
     }
 
     /// Asserts that every invariant of the store holds, while the manager stands still.

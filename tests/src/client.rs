@@ -9,7 +9,7 @@ use baton_wire::action::{
 };
 use baton_wire::manager::ManagerMeta;
 use baton_wire::process::{CompleteIn, CompleteOut};
-use baton_wire::processor::{DrainOut, RegisterIn, RegisterOut};
+use baton_wire::processor::{DrainOut, PauseOut, RegisterIn, RegisterOut};
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
@@ -225,6 +225,15 @@ impl Client {
     pub async fn drain(&self, id: &str, epoch: u64) -> Result<DrainOut, Refusal> {
         let path = format!("/processors/{id}?epoch={epoch}");
         self.send(Method::DELETE, &path, &[], Bytes::new()).await.read()
+    }
+
+    /// `POST /processors/{id}/pause` or `/resume`.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn switch(&self, id: &str, verb: &str) -> Result<PauseOut, Refusal> {
+        let path = format!("/processors/{id}/{verb}");
+        self.send(Method::POST, &path, &[], Bytes::new()).await.read()
     }
 
     /// `GET /meta`.

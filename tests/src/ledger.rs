@@ -45,7 +45,7 @@ impl Ledger {
             Status::Partial => "action.partial",
             Status::Failed => "action.failed",
             Status::Cancelled => "action.cancelled",
-            Status::Queued | Status::Running => panic!("{status:?} is no outcome"),
+            Status::Queued | Status::Running | Status::Ended => panic!("{status:?} is no outcome"),
         };
         let before = self.0.insert(id.to_owned(), (kind, result));
         assert!(before.is_none(), "{id} was handed out twice");

@@ -21,6 +21,8 @@ pub(crate) enum Mode {
     Volatile,
     /// An append-only file, synchronised every second, as the embedded default has.
     Durable,
+    /// The same, synchronised before anything is answered.
+    Synchronous,
     /// One shard of a cluster.
     Shard,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Node {
     pub(crate) process: Child,
     pub(crate) port: u16,
     pub(crate) bus_port: u16,
+    mode: Mode,
     dir: DataDir,
 }
 
@@ -40,7 +43,7 @@ impl Node {
             let (port, bus_port) = (free_port(), free_port());
             let dir = DataDir::new();
             let process = launch(mode, port, bus_port, &dir);
-            let mut node = Self { process, port, bus_port, dir };
+            let mut node = Self { process, port, bus_port, mode, dir };
             if node.comes_up().await {
                 return node;
             }
@@ -50,10 +53,7 @@ impl Node {
 
     pub(crate) async fn restart(&mut self) {
         self.process.kill9();
-        // Its append-only file, if it had one, decides.
-        let durable = self.dir.file("appendonlydir").is_dir();
-        let mode = if durable { Mode::Durable } else { Mode::Volatile };
-        self.process = launch(mode, self.port, self.bus_port, &self.dir);
+        self.process = launch(self.mode, self.port, self.bus_port, &self.dir);
         assert!(self.comes_up().await, "Redis does not start again:\n{}", self.process.log());
     }
 
@@ -106,8 +106,9 @@ fn launch(mode: Mode, port: u16, bus_port: u16, dir: &DataDir) -> Child {
     match mode {
         Mode::Volatile => command.args(["--appendonly", "no"]),
         // As the embedded Redis is set up.
-        Mode::Durable => command
-            .args(["--appendonly", "yes", "--appendfsync", "everysec"])
+        Mode::Durable | Mode::Synchronous => command
+            .args(["--appendonly", "yes", "--appendfsync"])
+            .arg(if mode == Mode::Synchronous { "always" } else { "everysec" })
             .args(["--auto-aof-rewrite-min-size", "512mb", "--rdbcompression", "no"])
             .args(["--latency-tracking", "no"]),
         Mode::Shard => command

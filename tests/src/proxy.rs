@@ -1,57 +1,45 @@
 //! The network between a manager and its Redis, to be cut at a chosen command.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::command::{Command, pack, parse};
 use crate::receiver::reach;
 
-/// One command on its way to Redis: its name and its arguments.
-#[derive(Debug, Clone)]
-pub struct Command(pub(crate) Vec<Vec<u8>>);
-
-impl Command {
-    /// The argument at `index` as text; the command's name is argument 0.
-    #[must_use]
-    pub fn text(&self, index: usize) -> &str {
-        self.0.get(index).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
-    }
-
-    /// Whether it is this command, in any case.
-    #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        self.text(0).eq_ignore_ascii_case(name)
-    }
-
-    /// Whether any argument contains `needle`.
-    #[must_use]
-    pub fn mentions(&self, needle: &str) -> bool {
-        let needle = needle.as_bytes();
-        self.0.iter().any(|part| part.windows(needle.len()).any(|window| window == needle))
-    }
-}
-
-/// When to cut, seen from a command.
+/// What happens to a connection, seen from a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// Redis never sees it.
+    /// It is cut: Redis never sees the command.
     Before,
-    /// Redis runs it, and its reply is lost.
+    /// It is cut: Redis runs the command, and its reply is lost.
     After,
+    /// The command, and whatever follows it, reaches Redis so much later.
+    Held(Duration),
+    /// Redis runs the command; its reply, and whatever follows it, comes so much later.
+    Answered(Duration),
 }
 
 type Test = Box<dyn FnMut(&Command) -> bool + Send>;
+type Rewrite = Box<dyn Fn(&mut Command) -> bool + Send + Sync>;
 
 struct State {
     upstream: SocketAddr,
     /// The next cut. Each happens once.
     cut: Mutex<Option<(Moment, Test)>>,
     cuts: watch::Sender<usize>,
+    holds: AtomicUsize,
+    /// Connections that Redis ended after it was sent a write and before it answered anything more.
+    unanswered: AtomicUsize,
+    rewrite: Option<Rewrite>,
     /// While it says false, connections are cut and new ones are refused.
     open: watch::Sender<bool>,
 }
@@ -72,6 +60,18 @@ impl std::fmt::Debug for Proxy {
 impl Proxy {
     /// A proxy before the Redis that listens on this loopback port.
     pub async fn start(port: u16) -> Self {
+        Self::with(port, None).await
+    }
+
+    /// One that changes commands on their way: `rewrite` answers whether it changed the one it was given.
+    pub async fn rewriting(
+        port: u16,
+        rewrite: impl Fn(&mut Command) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(port, Some(Box::new(rewrite))).await
+    }
+
+    async fn with(port: u16, rewrite: Option<Rewrite>) -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = TcpListener::bind(any).await.expect("a free loopback port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -79,6 +79,9 @@ impl Proxy {
             upstream: SocketAddr::from(([127, 0, 0, 1], port)),
             cut: Mutex::default(),
             cuts: watch::Sender::new(0),
+            holds: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
+            rewrite,
             open: watch::Sender::new(true),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
@@ -100,6 +103,47 @@ impl Proxy {
     /// before its reply comes back. Replies to commands sent just before it may be lost too.
     pub fn cut_after(&self, test: impl FnMut(&Command) -> bool + Send + 'static) {
         *self.state.lock() = Some((Moment::After, Box::new(test)));
+    }
+
+    /// Holds the connection of the next command that passes `test` for `time` before Redis sees it. What
+    /// was held reaches Redis also when its sender is gone by then.
+    pub fn hold_at(&self, time: Duration, test: impl FnMut(&Command) -> bool + Send + 'static) {
+        *self.state.lock() = Some((Moment::Held(time), Box::new(test)));
+    }
+
+    /// Lets Redis run the next command that passes `test`, and holds all replies on its connection for
+    /// `time` from then on.
+    pub fn answer_late(&self, time: Duration, test: impl FnMut(&Command) -> bool + Send + 'static) {
+        *self.state.lock() = Some((Moment::Answered(time), Box::new(test)));
+    }
+
+    /// Forgets the next cut or hold if it has not happened yet.
+    pub fn disarm(&self) {
+        *self.state.lock() = None;
+    }
+
+    /// Whether the next cut or hold has still to happen.
+    #[must_use]
+    pub fn is_armed(&self) -> bool {
+        self.state.lock().is_some()
+    }
+
+    /// How many cuts have happened since the start.
+    #[must_use]
+    pub fn cuts(&self) -> usize {
+        *self.state.cuts.borrow()
+    }
+
+    /// How many connections were held, on the way to Redis or back, since the start.
+    #[must_use]
+    pub fn holds(&self) -> usize {
+        self.state.holds.load(SeqCst)
+    }
+
+    /// How many connections Redis has ended with a write unanswered since the start.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.state.unanswered.load(SeqCst)
     }
 
     /// Waits until `n` cuts have happened since the start.
@@ -147,61 +191,100 @@ async fn serve(client: TcpStream, state: Arc<State>) {
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
     let ((client_in, client_out), (redis_in, redis_out)) =
         (client.into_split(), upstream.into_split());
-    let muted = watch::Sender::new(false);
+    let way = Way::default();
     tokio::select! {
         _ = open.wait_for(|open| !open) => {}
-        () = requests(client_in, redis_out, &state, &muted) => {}
-        () = replies(redis_in, client_out, &muted) => {}
+        () = requests(client_in, redis_out, &state, &way) => {}
+        () = replies(redis_in, client_out, &way) => {
+            if way.writes.load(SeqCst) {
+                state.unanswered.fetch_add(1, SeqCst);
+            }
+        }
     }
-    if *muted.borrow() {
+    if *way.muted.borrow() {
         state.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 
+/// What the two directions of a connection tell each other.
+#[derive(Default)]
+struct Way {
+    /// Replies are dropped from now on.
+    muted: watch::Sender<bool>,
+    /// When replies may be forwarded.
+    answers: watch::Sender<Option<Instant>>,
+    /// A write was sent, and nothing has been answered since.
+    writes: AtomicBool,
+}
+
 /// Forwards commands one by one. Returns when the client or the next cut ends the connection;
 /// after a cut that lets Redis run the command, waits for Redis to close it.
-async fn requests(
-    mut client: OwnedReadHalf,
-    mut redis: OwnedWriteHalf,
-    state: &State,
-    muted: &watch::Sender<bool>,
-) {
-    let mut buffer = Vec::new();
+async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &State, way: &Way) {
+    let (mut buffer, mut out) = (Vec::new(), Vec::new());
     while client.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
         let mut done = 0;
-        while let Some((command, length)) = parse(&buffer[done..]) {
-            match state.cut_at(&command) {
+        while let Some((mut command, length)) = parse(&buffer[done..]) {
+            let moment = state.cut_at(&command);
+            match moment {
                 Some(Moment::Before) => {
-                    let _ = redis.write_all(&buffer[..done]).await;
+                    let _ = redis.write_all(&out).await;
                     state.cuts.send_modify(|cuts| *cuts += 1);
                     return;
                 }
-                Some(Moment::After) => {
-                    muted.send_replace(true);
-                    let _ = redis.write_all(&buffer[..done + length]).await;
-                    // Redis runs what it has read before it notices that no more will come.
-                    let _ = redis.shutdown().await;
-                    return std::future::pending().await;
+                Some(Moment::Held(time)) => {
+                    forward(&mut redis, &out).await;
+                    out.clear();
+                    state.holds.fetch_add(1, SeqCst);
+                    sleep(time).await;
                 }
-                None => done += length,
+                Some(Moment::Answered(time)) => {
+                    state.holds.fetch_add(1, SeqCst);
+                    way.answers.send_replace(Some(Instant::now() + time));
+                }
+                Some(Moment::After) => {
+                    way.muted.send_replace(true);
+                }
+                None => {}
+            }
+            if state.rewrite.as_ref().is_some_and(|rewrite| rewrite(&mut command)) {
+                out.extend(pack(&command));
+            } else {
+                out.extend_from_slice(&buffer[done..done + length]);
+            }
+            done += length;
+            if command.is("EVALSHA") || command.is("SET") {
+                way.writes.store(true, SeqCst);
+            }
+            if moment == Some(Moment::After) {
+                let _ = redis.write_all(&out).await;
+                // Redis runs what it has read before it notices that no more will come.
+                let _ = redis.shutdown().await;
+                return std::future::pending().await;
             }
         }
-        if redis.write_all(&buffer[..done]).await.is_err() {
-            return;
-        }
+        forward(&mut redis, &out).await;
+        out.clear();
         buffer.drain(..done);
     }
 }
 
+/// Sends to Redis. When it is gone this never ends: what reads the replies notices, and knows what is open.
+async fn forward(redis: &mut OwnedWriteHalf, bytes: &[u8]) {
+    if redis.write_all(bytes).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Forwards replies until Redis closes the connection; from the moment of a cut it drops them.
-async fn replies(
-    mut redis: OwnedReadHalf,
-    mut client: OwnedWriteHalf,
-    muted: &watch::Sender<bool>,
-) {
+async fn replies(mut redis: OwnedReadHalf, mut client: OwnedWriteHalf, way: &Way) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = redis.read(&mut buffer).await {
-        if !*muted.borrow() && client.write_all(&buffer[..read]).await.is_err() {
+        way.writes.store(false, SeqCst);
+        let from = *way.answers.borrow();
+        if let Some(from) = from {
+            sleep_until(from).await;
+        }
+        if !*way.muted.borrow() && client.write_all(&buffer[..read]).await.is_err() {
             return;
         }
     }
@@ -221,44 +304,5 @@ impl State {
         }
         *cut = None;
         Some(moment)
-    }
-}
-
-/// The first command of `bytes` and its length, if it is there whole.
-pub(crate) fn parse(bytes: &[u8]) -> Option<(Command, usize)> {
-    let (count, mut at) = header(bytes, b'*')?;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (length, used) = header(bytes.get(at..)?, b'$')?;
-        at += used;
-        parts.push(bytes.get(at..at + length)?.to_vec());
-        at += length + 2;
-    }
-    (at <= bytes.len()).then_some((Command(parts), at))
-}
-
-/// A line of a mark and a number: the number, and the line's length.
-fn header(bytes: &[u8], mark: u8) -> Option<(usize, usize)> {
-    let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
-    let (first, digits) = bytes[..end].split_first()?;
-    assert_eq!(*first, mark, "clients send arrays of bulk strings");
-    let number = std::str::from_utf8(digits).ok()?.parse().expect("a length");
-    Some((number, end + 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_parsed_only_when_it_is_whole() {
-        let bytes = b"*2\r\n$3\r\nGET\r\n$4\r\na\r\nb\r\n*1\r\n";
-        for end in 0..23 {
-            assert!(parse(&bytes[..end]).is_none(), "{end}");
-        }
-        let (command, length) = parse(bytes).unwrap();
-        assert_eq!(length, 23);
-        assert!(command.is("get") && command.mentions("\r\n"));
-        assert_eq!(command.text(1), "a\r\nb");
     }
 }

@@ -27,6 +27,11 @@ impl Redis {
         Self { nodes: vec![Node::start(Mode::Durable).await] }
     }
 
+    /// A single server that answers a write only when it is on the disk.
+    pub async fn synchronous() -> Self {
+        Self { nodes: vec![Node::start(Mode::Synchronous).await] }
+    }
+
     /// A cluster of three shards without replicas, ready for every key.
     pub async fn cluster() -> Self {
         let mut nodes = Vec::new();

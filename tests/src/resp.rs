@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::proxy::Command;
+use crate::command::{Command, pack};
 
 /// A connection to Redis that sends commands and takes whole replies.
 pub(crate) struct Upstream {
@@ -30,16 +30,6 @@ impl Upstream {
         }
         Some(replies)
     }
-}
-
-fn pack(command: &Command) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", command.0.len()).into_bytes();
-    for part in &command.0 {
-        bytes.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
-        bytes.extend_from_slice(part);
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes
 }
 
 /// The length of the first reply in `bytes`, if it is there whole.

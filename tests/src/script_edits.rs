@@ -108,18 +108,27 @@ impl Break {
     #[must_use]
     pub fn edit(self, name: &str, source: &str) -> String {
         match (self, name) {
-            (Self::Token, "advance_action" | "finish_action" | "fail_action" | "retry_attempt") => {
+            (
+                Self::Token,
+                "advance_action" | "finish_action" | "end_action" | "retry_attempt"
+                | "return_attempt",
+            ) => {
                 replaced(source, "r[1] == step and r[2] == token and r[3]", "r[1] == step and r[3]")
             }
             (Self::Persist, "advance_action" | "finish_action") => {
-                replaced(source, "('PERSIST', KEYS[3])", "('EXISTS', KEYS[3])")
+                replaced(source, "('PERSIST', after)", "('EXISTS', after)")
             }
+            (Self::Lease, "advance_action" | "finish_action") => replaced(
+                source,
+                "('ZSCORE', pending, id) or 0) > clock()",
+                "('ZSCORE', pending, id) or 0) < 0",
+            ),
             (Self::Lease, "retry_attempt") => replaced(
                 source,
                 "('ZSCORE', KEYS[2], ARGV[1]) or 0) > now",
                 "('ZSCORE', KEYS[2], ARGV[1]) or 0) < 0",
             ),
-            (Self::Lease, "fail_action") => replaced(
+            (Self::Lease, "end_action") => replaced(
                 source,
                 "('ZSCORE', KEYS[3], ARGV[1]) or 0) > now",
                 "('ZSCORE', KEYS[3], ARGV[1]) or 0) < 0",

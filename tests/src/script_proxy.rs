@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::command::{Command, parse};
 use crate::keyspace::Keyspace;
-use crate::proxy::{Command, parse};
+
 use crate::redis::Redis;
 use crate::resp::Upstream;
 use crate::script_edits::{Scripts, files};

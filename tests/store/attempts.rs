@@ -1,7 +1,8 @@
 //! Settling attempts: the next step, the outcome, another attempt.
 
 use manager_svc::domain::Failure;
-use manager_svc::store::{Advanced, Assignment, Finished, Settled, Why};
+use manager_svc::domain::action::Status;
+use manager_svc::store::{Advanced, Assignment, Finished, Settled, StepEnd, Why};
 
 use crate::world::{World, ending, with_lease};
 
@@ -24,7 +25,11 @@ async fn a_step_with_output_makes_the_next_one_ready(world: &World) {
     let claimed = world.claimed(&world.action(&["work", "more"])).await;
     let token = claimed.token.hash();
     let output = world.output("1");
-    let answer = world.store.advance(&claimed.action, &token, &output, None).await.unwrap();
+    let answer = world
+        .store
+        .advance(&claimed.action, StepEnd::succeeded(&token, &output), None)
+        .await
+        .unwrap();
     assert!(matches!(answer, Settled::Accepted(Advanced { claim: None, .. })));
     world
         .assert_states(&[
@@ -43,7 +48,11 @@ async fn a_step_without_output_leaves_the_data_as_it_was(world: &World) {
     world.register("p", "work", 9).await;
     let claimed = world.claimed(&world.action(&["work", "work"])).await;
     let output = world.unchanged();
-    world.store.advance(&claimed.action, &claimed.token.hash(), &output, None).await.unwrap();
+    world
+        .store
+        .advance(&claimed.action, StepEnd::succeeded(&claimed.token.hash(), &output), None)
+        .await
+        .unwrap();
     world
         .assert_states(&[
             "a v3 running step 1 tries 0 delivery none",
@@ -64,7 +73,8 @@ async fn a_step_is_handed_over_to_the_next_processor(world: &World) {
     let wish = world.hand_over(&[("q", "more")]);
     let output = world.output("1");
     let token = claimed.token.hash();
-    let settle = || world.store.advance(&claimed.action, &token, &output, Some(&wish));
+    let settle =
+        || world.store.advance(&claimed.action, StepEnd::succeeded(&token, &output), Some(&wish));
     let answer = settle().await.unwrap();
     let Settled::Accepted(Advanced { claim, now }) = &answer else { panic!("{answer:?}") };
     assert_eq!(*claim, Some(Assignment { processor: "q".into(), url: "http://q".into() }));
@@ -90,7 +100,11 @@ async fn a_processor_that_becomes_free_by_its_own_step_takes_the_next(world: &Wo
     let claimed = world.claimed(&world.action(&["work", "work"])).await;
     let wish = world.hand_over(&[("p", "work")]);
     let token = claimed.token.hash();
-    world.store.advance(&claimed.action, &token, &world.output("1"), Some(&wish)).await.unwrap();
+    world
+        .store
+        .advance(&claimed.action, StepEnd::succeeded(&token, &world.output("1")), Some(&wish))
+        .await
+        .unwrap();
     world
         .assert_states(&[
             "a v3 running step 1 tries 1 at p delivery none",
@@ -107,7 +121,16 @@ async fn the_last_step_ends_an_action_without_receiver(world: &World) {
     world.register("p", "work", 9).await;
     let claimed = world.claimed(&world.action(&["work"])).await;
     let (token, output) = (claimed.token.hash(), world.output("1"));
-    let answer = world.store.finish(&claimed.action, &token, &output, ending(None)).await.unwrap();
+    let answer = world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &output),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     assert!(matches!(answer, Settled::Accepted(Finished { claimed: false, .. })));
     world
         .assert_states(&[
@@ -124,7 +147,16 @@ async fn the_last_step_begins_the_delivery(world: &World) {
     world.register("p", "work", 9).await;
     let claimed = world.claimed(&world.action_to_host(&["work"])).await;
     let (token, output) = (claimed.token.hash(), world.output("1"));
-    let answer = world.store.finish(&claimed.action, &token, &output, ending(None)).await.unwrap();
+    let answer = world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &output),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     let Settled::Accepted(Finished { now, claimed: false }) = answer else { panic!("{answer:?}") };
     assert_eq!(world.record(&claimed.action.id).await.delivery.due_at, Some(now));
     world
@@ -144,7 +176,14 @@ async fn the_last_step_claims_the_delivery(world: &World) {
     world.register("p", "work", 9).await;
     let claimed = world.claimed(&world.action_to_host(&["work"])).await;
     let (token, output, send) = (claimed.token.hash(), world.output("1"), world.token().hash());
-    let settle = || world.store.finish(&claimed.action, &token, &output, ending(Some(&send)));
+    let settle = || {
+        world.store.finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &output),
+            Status::Succeeded,
+            ending(Some(&send)),
+        )
+    };
     let answer = settle().await.unwrap();
     let Settled::Accepted(Finished { now, claimed: true }) = answer else { panic!("{answer:?}") };
     let record = world.record(&claimed.action.id).await;
@@ -235,7 +274,7 @@ async fn a_lapsed_attempt_is_delayed_and_its_token_settles_nothing(world: &World
     world.pass(ends).await;
     let now = world.direct.clock().await.unwrap();
     assert_eq!(
-        world.store.lapsed("p", now).await.unwrap(),
+        world.store.lapsed(&["p"], now).await.unwrap(),
         std::slice::from_ref(&claimed.action.id)
     );
     let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), Failure::new("e", "no"));
@@ -254,7 +293,12 @@ async fn a_lapsed_attempt_is_delayed_and_its_token_settles_nothing(world: &World
         ])
         .await;
     let (late, end) = (world.output("9"), ending(None));
-    let answer = world.assert_unchanged(world.store.finish(&claimed.action, &token, &late, end));
+    let answer = world.assert_unchanged(world.store.finish(
+        &claimed.action,
+        StepEnd::succeeded(&token, &late),
+        Status::Succeeded,
+        end,
+    ));
     assert_eq!(answer.await.unwrap(), Settled::Stale);
 }
 

@@ -2,7 +2,7 @@
 
 use kit::{Break, Scripts};
 use manager_svc::domain::Failure;
-use manager_svc::store::{DeliveryEnd, Settled, Why};
+use manager_svc::store::{DeliveryEnd, Settled, StepEnd, Why};
 
 use crate::world::{World, ending};
 
@@ -14,11 +14,15 @@ async fn happens(world: &World, which: Break) -> bool {
     let (action, output, failure) = (&claimed.action, world.output("1"), Failure::new("e", "no"));
     match which {
         Break::Token => {
-            let settled = world.store.advance(action, &other, &output, None).await.unwrap();
+            let settled = world
+                .store
+                .advance(action, StepEnd::succeeded(&other, &output), None)
+                .await
+                .unwrap();
             matches!(settled, Settled::Accepted(_))
         }
         Break::Persist => {
-            world.store.advance(action, &token, &output, None).await.unwrap();
+            world.store.advance(action, StepEnd::succeeded(&token, &output), None).await.unwrap();
             let found = world.direct.violations().await.unwrap();
             found.iter().any(|found| found.invariant == 5 && found.of == action.id.as_str())
         }
@@ -30,7 +34,7 @@ async fn happens(world: &World, which: Break) -> bool {
         Break::Delivery => {
             let why = Why::Token(&token);
             let end = ending(None);
-            world.store.fail(action, why, &world.nonce(), &failure, end).await.unwrap();
+            world.store.end(action, why, &world.nonce(), &failure, end).await.unwrap();
             let receiver = action.receiver.as_ref().unwrap();
             let end = DeliveryEnd::Delivered;
             world.store.settle_delivery(action, receiver, &other, &end, 9_000).await.unwrap()

@@ -35,6 +35,8 @@ async fn run(mut world: World) -> World {
     world = crate::ends::all(world).await;
     world = crate::deliveries::all(world).await;
     world = crate::processors::all(world).await;
+    world = crate::switches::all(world).await;
+    world = crate::remembered::all(world).await;
     world = crate::fences::all(world).await;
     world = crate::refusals::all(world).await;
     world = crate::reads::all(world).await;

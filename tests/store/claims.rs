@@ -1,7 +1,8 @@
 //! Claiming what waits.
 
 use manager_svc::domain::Failure;
-use manager_svc::store::Why;
+use manager_svc::domain::action::Status;
+use manager_svc::store::{StepEnd, Why};
 
 use crate::world::{LEASE, World, ending};
 
@@ -89,7 +90,11 @@ async fn a_processor_named_as_its_id_has_one_queue(world: &World) {
     let claimed = world.record(&ids[0]).await;
     let token = claimed.attempt.as_ref().unwrap().token.clone();
     let end = ending(None);
-    world.store.finish(&claimed, &token, &world.unchanged(), end).await.unwrap();
+    world
+        .store
+        .finish(&claimed, StepEnd::succeeded(&token, &world.unchanged()), Status::Succeeded, end)
+        .await
+        .unwrap();
     assert_eq!(world.claim("work", "work", &[&ids[1]]).await.len(), 1);
     assert_eq!(world.direct.look().await.unwrap().targets, Vec::<String>::new());
 }
@@ -134,8 +139,18 @@ async fn a_claim_sent_again_answers_the_same_claims(world: &World) {
     // Once it is settled the claim is over, also for who asks again.
     let token = ask.actions[0].2.hash();
     let end = ending(None);
-    world.store.finish(&first[0].action, &token, &world.unchanged(), end).await.unwrap();
-    assert!(world.assert_unchanged(world.store.claim_attempts(asks)).await.unwrap().is_empty());
+    world
+        .store
+        .finish(
+            &first.whole[0].action,
+            StepEnd::succeeded(&token, &world.unchanged()),
+            Status::Succeeded,
+            end,
+        )
+        .await
+        .unwrap();
+    let over = world.assert_unchanged(world.store.claim_attempts(asks)).await.unwrap();
+    assert!(over.whole.is_empty());
 }
 
 async fn a_claim_that_arrives_late_claims_nothing_new(world: &World) {
@@ -150,14 +165,18 @@ async fn a_claim_that_arrives_late_claims_nothing_new(world: &World) {
     world.pass(world.record(&id).await.ready_at).await;
     world.store.promote(&[(id.clone(), "work".to_owned())]).await.unwrap();
     let claims = world.assert_unchanged(world.store.claim_attempts(&late)).await.unwrap();
-    assert!(claims.is_empty());
+    assert!(claims.whole.is_empty());
     // Or it went on to its next step, all within the millisecond of the look.
     let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
     let token = claimed.token.hash();
-    world.store.advance(&claimed.action, &token, &world.unchanged(), None).await.unwrap();
+    world
+        .store
+        .advance(&claimed.action, StepEnd::succeeded(&token, &world.unchanged()), None)
+        .await
+        .unwrap();
     late[0].seen_at = world.direct.clock().await.unwrap();
     let claims = world.assert_unchanged(world.store.claim_attempts(&late)).await.unwrap();
-    assert!(claims.is_empty());
+    assert!(claims.whole.is_empty());
 }
 
 async fn only_the_first_of_a_queue_is_claimed(world: &World) {

@@ -1,8 +1,9 @@
 //! Sending outcomes.
 
 use manager_svc::domain::action::DeliveryStatus;
+use manager_svc::domain::action::Status;
 use manager_svc::domain::{Action, TokenHash};
-use manager_svc::store::{ClaimedDelivery, DeliveryEnd};
+use manager_svc::store::{ClaimedDelivery, DeliveryAsk, DeliveryEnd, StepEnd};
 
 use crate::world::{HOST, World, ending};
 
@@ -23,13 +24,28 @@ async fn outcome(world: &World, send: Option<&TokenHash>) -> Action {
     }
     let claimed = world.claimed(&world.action_to_host(&["work"])).await;
     let token = claimed.token.hash();
-    world.store.finish(&claimed.action, &token, &world.output("1"), ending(send)).await.unwrap();
+    world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &world.output("1")),
+            Status::Succeeded,
+            ending(send),
+        )
+        .await
+        .unwrap();
     world.record(&claimed.action.id).await
 }
 
 async fn claim(world: &World, action: &Action, lease_ms: u64) -> Option<ClaimedDelivery> {
     let asks = world.ask_delivery(&action.id).await;
-    world.store.claim_deliveries(HOST, &asks, lease_ms).await.unwrap().pop()
+    world.store.claim_deliveries(&asks, lease_ms).await.unwrap().whole.pop()
+}
+
+/// Has the host looked at again when its first outcome is due.
+async fn look_again(world: &World) {
+    let ask = DeliveryAsk { host: HOST.to_owned(), actions: Vec::new(), not_before: 0 };
+    assert!(world.store.claim_deliveries(&[ask], 30_000).await.unwrap().whole.is_empty());
 }
 
 async fn settle(world: &World, action: &Action, token: &TokenHash, end: &DeliveryEnd) -> bool {
@@ -40,9 +56,9 @@ async fn settle(world: &World, action: &Action, token: &TokenHash, end: &Deliver
 async fn a_due_outcome_is_claimed_with_a_lease(world: &World) {
     let action = outcome(world, None).await;
     let asks = world.ask_delivery(&action.id).await;
-    let ask = || world.store.claim_deliveries(HOST, &asks, 30_000);
+    let ask = || world.store.claim_deliveries(&asks, 30_000);
     let first = ask().await.unwrap();
-    assert_eq!((&*first[0].data, first[0].action.delivery.tries), (&b"1"[..], 1));
+    assert_eq!((&*first.whole[0].data, first.whole[0].action.delivery.tries), (&b"1"[..], 1));
     let again = world.assert_unchanged(ask()).await.unwrap();
     assert_eq!(format!("{first:?}"), format!("{again:?}"));
     world
@@ -183,7 +199,8 @@ async fn a_claim_that_arrives_late_sends_nothing_again(world: &World) {
     let end = DeliveryEnd::Again(1, "503".to_owned());
     assert!(settle(world, &first.action, &first.token, &end).await);
     world.pass(world.record(&action.id).await.delivery.due_at.unwrap()).await;
-    let ask = world.store.claim_deliveries(HOST, &late, 30_000);
-    assert!(world.assert_unchanged(ask).await.unwrap().is_empty());
+    look_again(world).await;
+    let ask = world.store.claim_deliveries(&late, 30_000);
+    assert!(world.assert_unchanged(ask).await.unwrap().whole.is_empty());
     assert!(claim(world, &first.action, 30_000).await.is_some());
 }

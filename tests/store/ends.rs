@@ -1,7 +1,8 @@
 //! Actions that fail: by their last attempt, by a lease, by their deadline.
 
+use manager_svc::domain::action::Status;
 use manager_svc::domain::{Action, Failure};
-use manager_svc::store::{Finished, IdempotencyKey, NewAction, Settled, Why};
+use manager_svc::store::{Finished, IdempotencyKey, NewAction, Settled, StepEnd, Why};
 
 use crate::world::{PLENTY, World, ending, with_lease};
 
@@ -26,7 +27,7 @@ async fn a_failure_ends_an_action_without_receiver(world: &World) {
     let (token, nonce) = (claimed.token.hash(), world.nonce());
     let failure = failure();
     let fail =
-        || world.store.fail(&claimed.action, Why::Token(&token), &nonce, &failure, ending(None));
+        || world.store.end(&claimed.action, Why::Token(&token), &nonce, &failure, ending(None));
     let answer = fail().await.unwrap();
     assert!(matches!(answer, Settled::Accepted(Finished { claimed: false, .. })));
     world
@@ -55,7 +56,7 @@ async fn a_failure_begins_the_delivery_or_claims_it(world: &World) {
         let claimed = world.claimed(&world.action_to_host(&["work"])).await;
         let (held, nonce) = (claimed.token.hash(), world.nonce());
         let end = ending(token.as_ref());
-        let fail = || world.store.fail(&claimed.action, Why::Token(&held), &nonce, &failure, end);
+        let fail = || world.store.end(&claimed.action, Why::Token(&held), &nonce, &failure, end);
         let answer = fail().await.unwrap();
         let Settled::Accepted(finished) = &answer else { panic!("{answer:?}") };
         assert_eq!(finished.claimed, claims);
@@ -79,7 +80,7 @@ async fn a_lease_that_is_over_ends_an_action_without_attempts_left(world: &World
     world.pass(world.processor("p").await.first_lease.unwrap().0).await;
     let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), failure());
     let fail =
-        || world.store.fail(&claimed.action, Why::Lease(&token), &nonce, &failure, ending(None));
+        || world.store.end(&claimed.action, Why::Lease(&token), &nonce, &failure, ending(None));
     let answer = fail().await.unwrap();
     assert!(matches!(answer, Settled::Accepted(_)));
     assert_eq!(world.assert_unchanged(fail()).await.unwrap(), answer);
@@ -93,19 +94,24 @@ async fn a_lease_that_is_over_ends_an_action_without_attempts_left(world: &World
         ])
         .await;
     let late = world.output("9");
-    let answer = world.store.finish(&claimed.action, &token, &late, ending(None));
+    let answer = world.store.finish(
+        &claimed.action,
+        StepEnd::succeeded(&token, &late),
+        Status::Succeeded,
+        ending(None),
+    );
     assert_eq!(world.assert_unchanged(answer).await.unwrap(), Settled::Stale);
 }
 
 fn short(mut new: NewAction) -> NewAction {
-    new.expires_in_ms = 1;
+    new.action.expires_in_ms = 1;
     new
 }
 
 async fn expire(world: &World, action: &Action) {
     world.pass(action.expires_at).await;
     let (nonce, failure) = (world.nonce(), failure());
-    let fail = || world.store.fail(action, Why::Deadline, &nonce, &failure, ending(None));
+    let fail = || world.store.end(action, Why::Deadline, &nonce, &failure, ending(None));
     let answer = fail().await.unwrap();
     assert!(matches!(answer, Settled::Accepted(Finished { claimed: false, .. })), "{answer:?}");
     assert_eq!(world.assert_unchanged(fail()).await.unwrap(), answer);
@@ -177,7 +183,12 @@ async fn a_deadline_ends_a_running_action_and_its_token_settles_nothing(world: &
         ])
         .await;
     let (late, token) = (world.output("9"), claimed.token.hash());
-    let answer = world.store.finish(&claimed.action, &token, &late, ending(None));
+    let answer = world.store.finish(
+        &claimed.action,
+        StepEnd::succeeded(&token, &late),
+        Status::Succeeded,
+        ending(None),
+    );
     assert_eq!(world.assert_unchanged(answer).await.unwrap(), Settled::Stale);
 }
 
@@ -191,7 +202,14 @@ async fn the_idempotency_record_expires_with_the_last_of_its_actions(world: &Wor
     let claims = world.claim("p", "work", &ids).await;
     for (claimed, open) in claims.iter().zip([1, 0]) {
         let (token, output) = (claimed.token.hash(), world.unchanged());
-        let settle = || world.store.finish(&claimed.action, &token, &output, ending(None));
+        let settle = || {
+            world.store.finish(
+                &claimed.action,
+                StepEnd::succeeded(&token, &output),
+                Status::Succeeded,
+                ending(None),
+            )
+        };
         settle().await.unwrap();
         world.assert_unchanged(settle()).await.unwrap();
         let keyspace = world.keyspace().await;

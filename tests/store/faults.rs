@@ -1,7 +1,8 @@
 //! Scripts that are forgotten, and servers that go away.
 
 use kit::{Redis, ScriptProxy, Scripts, eventually};
-use manager_svc::store::{Error, Store};
+use manager_svc::domain::action::Status;
+use manager_svc::store::{Error, StepEnd, Store};
 
 use crate::world::{World, ending};
 
@@ -19,7 +20,16 @@ async fn forgotten_scripts_are_loaded_again(world: &World) {
     let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
     flush().await;
     let (token, output) = (claimed.token.hash(), world.output("1"));
-    world.store.finish(&claimed.action, &token, &output, ending(None)).await.unwrap();
+    world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &output),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     world
         .assert_states(&[
             "a ttl v3 succeeded step 0 tries 1 delivery none",

@@ -1,7 +1,8 @@
 //! Who may settle an attempt: the holder of its token, once.
 
+use manager_svc::domain::action::Status;
 use manager_svc::domain::{Action, Failure, Nonce, TokenHash};
-use manager_svc::store::{Output, Settled, Why};
+use manager_svc::store::{Output, Settled, StepEnd, Why};
 
 use crate::world::{World, ending};
 
@@ -44,10 +45,18 @@ impl Way {
         let (store, why, end) = (&world.store, Why::Token(token), ending(None));
         let (failure, nonce) = (Failure::new("e", "no"), &output.nonce);
         match self {
-            Self::Advance => store.advance(action, token, output, None).await.unwrap().map(drop),
-            Self::Finish => store.finish(action, token, output, end).await.unwrap().map(drop),
+            Self::Advance => store
+                .advance(action, StepEnd::succeeded(token, output), None)
+                .await
+                .unwrap()
+                .map(drop),
+            Self::Finish => store
+                .finish(action, StepEnd::succeeded(token, output), Status::Succeeded, end)
+                .await
+                .unwrap()
+                .map(drop),
             Self::Retry => store.retry(action, why, nonce, 9, &failure).await.unwrap().map(drop),
-            Self::Fail => store.fail(action, why, nonce, &failure, end).await.unwrap().map(drop),
+            Self::Fail => store.end(action, why, nonce, &failure, end).await.unwrap().map(drop),
         }
     }
 }
@@ -134,7 +143,7 @@ async fn a_lease_that_runs_cannot_be_ended(world: &World) {
     let (why, nonce, action) = (Why::Lease(&token), world.nonce(), &claimed.action);
     let retry = world.store.retry(action, why, &nonce, 9, &failure);
     assert_eq!(world.assert_unchanged(retry).await.unwrap(), Settled::Stale);
-    let fail = world.store.fail(action, why, &nonce, &failure, ending(None));
+    let fail = world.store.end(action, why, &nonce, &failure, ending(None));
     assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Stale);
 }
 
@@ -142,17 +151,17 @@ async fn a_deadline_that_is_not_over_ends_nothing(world: &World) {
     let first = world.submit(&world.action(&["work"])).await;
     let mut seen = world.record(&first).await;
     let (nonce, failure) = (world.nonce(), Failure::new("e", "no"));
-    let fail = world.store.fail(&seen, Why::Deadline, &nonce, &failure, ending(None));
+    let fail = world.store.end(&seen, Why::Deadline, &nonce, &failure, ending(None));
     assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Stale);
     // Over, but the action has moved since it was looked at.
     let mut new = world.action(&["work"]);
-    new.expires_in_ms = 1;
+    new.action.expires_in_ms = 1;
     let id = world.submit(&new).await;
     seen = world.record(&id).await;
     world.pass(seen.expires_at).await;
     world.register("p", "work", 9).await;
     assert_eq!(world.claim("p", "work", &[&first, &id]).await.len(), 2);
-    let fail = world.store.fail(&seen, Why::Deadline, &nonce, &failure, ending(None));
+    let fail = world.store.end(&seen, Why::Deadline, &nonce, &failure, ending(None));
     assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Stale);
 }
 
@@ -182,11 +191,15 @@ async fn a_request_sent_again_after_the_next_step_answers_and_leaves_no_payload(
     world.register("p", "work", 9).await;
     let first = world.claimed(&world.action(&["work", "work", "more"])).await;
     let (token, output) = (first.token.hash(), world.output("1"));
-    let advance = || world.store.advance(&first.action, &token, &output, None);
+    let advance = || world.store.advance(&first.action, StepEnd::succeeded(&token, &output), None);
     let answer = advance().await.unwrap();
     let second = world.claim("p", "work", &[&first.action.id]).await.pop().unwrap();
     let held = second.token.hash();
-    world.store.advance(&second.action, &held, &world.output("2"), None).await.unwrap();
+    world
+        .store
+        .advance(&second.action, StepEnd::succeeded(&held, &world.output("2")), None)
+        .await
+        .unwrap();
     assert_eq!(world.assert_unchanged(advance()).await.unwrap(), answer);
 }
 
@@ -216,7 +229,7 @@ async fn an_unknown_action_is_unknown(world: &World) {
             world.store.renew(&action, &world.token().hash(), &world.nonce()).await.unwrap();
         assert_eq!(renewed, Settled::Unknown);
         let (nonce, failure) = (world.nonce(), Failure::new("e", "no"));
-        let fail = world.store.fail(&action, Why::Deadline, &nonce, &failure, ending(None));
+        let fail = world.store.end(&action, Why::Deadline, &nonce, &failure, ending(None));
         assert_eq!(world.assert_unchanged(fail).await.unwrap(), Settled::Unknown);
     }
 }

@@ -1,9 +1,10 @@
 //! A Redis without memory: nothing new comes in, what is there moves on, and no payload is lost.
 
 use manager_svc::domain::Failure;
-use manager_svc::store::{DeliveryEnd, Error, IdempotencyKey, Settled, Submitted, Why};
+use manager_svc::domain::action::Status;
+use manager_svc::store::{DeliveryEnd, Error, IdempotencyKey, Settled, StepEnd, Submitted, Why};
 
-use crate::world::{HOST, PLENTY, World, ending};
+use crate::world::{PLENTY, World, ending};
 
 cases! {
     a_submission_whose_payload_was_not_written_is_refused
@@ -43,8 +44,17 @@ async fn a_completion_whose_payload_was_not_written_is_refused_and_succeeds_late
     let last = world.claimed(&world.action(&["work"])).await;
     let (first_token, last_token) = (first.token.hash(), last.token.hash());
     let (first_output, last_output) = (world.output("1"), world.output("2"));
-    let advance = || world.store.advance(&first.action, &first_token, &first_output, None);
-    let finish = || world.store.finish(&last.action, &last_token, &last_output, ending(None));
+    let advance = || {
+        world.store.advance(&first.action, StepEnd::succeeded(&first_token, &first_output), None)
+    };
+    let finish = || {
+        world.store.finish(
+            &last.action,
+            StepEnd::succeeded(&last_token, &last_output),
+            Status::Succeeded,
+            ending(None),
+        )
+    };
     fill(world).await;
     for _ in 0..2 {
         let answer = world.assert_unchanged(advance()).await.unwrap();
@@ -74,7 +84,7 @@ async fn a_completion_whose_payload_was_not_written_is_refused_and_succeeds_late
 async fn what_is_there_moves_and_ends_without_memory(world: &World) {
     world.register("p", "work", 9).await;
     let mut short = world.action(&["else"]);
-    short.expires_in_ms = 1;
+    short.action.expires_in_ms = 1;
     let short = world.submit(&short).await;
     let failing = world.claimed(&world.action_to_host(&["work"])).await;
     let id = world.submit(&world.action_to_host(&["work", "work"])).await;
@@ -83,11 +93,11 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
     fill(world).await;
     let failure = Failure::new("e", "no");
     let end = ending(None);
-    let answer = world.store.fail(&expired, Why::Deadline, &world.nonce(), &failure, end).await;
+    let answer = world.store.end(&expired, Why::Deadline, &world.nonce(), &failure, end).await;
     assert!(matches!(answer.unwrap(), Settled::Accepted(_)));
     let token = failing.token.hash();
     let why = Why::Token(&token);
-    let answer = world.store.fail(&failing.action, why, &world.nonce(), &failure, end).await;
+    let answer = world.store.end(&failing.action, why, &world.nonce(), &failure, end).await;
     assert!(matches!(answer.unwrap(), Settled::Accepted(_)));
 
     let first = world.claim("p", "work", &[&id]).await.pop().unwrap();
@@ -104,9 +114,22 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
         let claimed = world.claim("p", "work", &[&id]).await.pop().unwrap();
         let (token, output) = (claimed.token.hash(), world.unchanged());
         if claimed.action.next_job().is_some() {
-            world.store.advance(&claimed.action, &token, &output, None).await.unwrap();
+            world
+                .store
+                .advance(&claimed.action, StepEnd::succeeded(&token, &output), None)
+                .await
+                .unwrap();
         } else {
-            world.store.finish(&claimed.action, &token, &output, end).await.unwrap();
+            world
+                .store
+                .finish(
+                    &claimed.action,
+                    StepEnd::succeeded(&token, &output),
+                    Status::Succeeded,
+                    end,
+                )
+                .await
+                .unwrap();
         }
     }
     for (n, end) in
@@ -115,7 +138,8 @@ async fn what_is_there_moves_and_ends_without_memory(world: &World) {
         let due = world.record(&id).await.delivery.due_at.unwrap();
         world.pass(due).await;
         let asks = world.ask_delivery(&id).await;
-        let send = world.store.claim_deliveries(HOST, &asks, 30_000).await.unwrap().pop().unwrap();
+        let claims = world.store.claim_deliveries(&asks, 30_000).await.unwrap();
+        let send = claims.whole.into_iter().next().unwrap();
         assert_eq!(send.action.delivery.tries as usize, n + 1);
         let receiver = send.action.receiver.clone().unwrap();
         let settled =
@@ -145,7 +169,14 @@ async fn a_late_payload_that_was_not_written_leaves_the_accepted_output(world: &
     world.register("p", "work", 9).await;
     let claimed = world.claimed(&world.action_to_host(&["work"])).await;
     let (token, accepted, late) = (claimed.token.hash(), world.output("1"), world.output("2"));
-    let settle = |output| world.store.finish(&claimed.action, &token, output, ending(None));
+    let settle = |output| {
+        world.store.finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, output),
+            Status::Succeeded,
+            ending(None),
+        )
+    };
     let answer = settle(&accepted).await.unwrap();
     fill(world).await;
     assert_eq!(world.assert_unchanged(settle(&late)).await.unwrap(), Settled::Duplicate);

@@ -1,7 +1,8 @@
 //! The checker of the invariants: each clause is broken by hand, and it says which and where.
 
+use manager_svc::domain::action::Status;
 use manager_svc::domain::{ActionId, Failure};
-use manager_svc::store::{IdempotencyKey, Why};
+use manager_svc::store::{IdempotencyKey, StepEnd, Why};
 
 use crate::world::{PLENTY, World, ending};
 
@@ -77,10 +78,28 @@ async fn scene(world: &World) -> Vec<(char, ActionId)> {
     world.store.retry(&delayed.action, why, &world.nonce(), 500_000, &failure).await.unwrap();
     let deliver = world.claimed(&world.action_to_host(&["work"])).await;
     let token = deliver.token.hash();
-    world.store.finish(&deliver.action, &token, &world.output("1"), ending(None)).await.unwrap();
+    world
+        .store
+        .finish(
+            &deliver.action,
+            StepEnd::succeeded(&token, &world.output("1")),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     let ended = world.claimed(&world.action(&["work"])).await;
     let token = ended.token.hash();
-    world.store.finish(&ended.action, &token, &world.output("1"), ending(None)).await.unwrap();
+    world
+        .store
+        .finish(
+            &ended.action,
+            StepEnd::succeeded(&token, &world.output("1")),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     let running = world.claimed(&world.action(&["work"])).await;
     let key = IdempotencyKey { key: "key".to_owned(), body: "body".to_owned() };
     let mut waits = world.action(&["work", "more"]);

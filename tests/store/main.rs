@@ -20,6 +20,8 @@ mod proxy_itself;
 mod races;
 mod reads;
 mod refusals;
+mod remembered;
 mod states;
 mod submissions;
+mod switches;
 mod world;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use manager_svc::store::{Checked, Drained, Processor, ProcessorStatus, Registered};
+use manager_svc::domain::action::Status;
+use manager_svc::store::{Checked, Drained, Processor, ProcessorStatus, Registered, StepEnd};
 
 use crate::world::{World, ending, registration};
 
@@ -14,6 +15,8 @@ cases! {
     a_drain_removes_an_idle_processor
     a_drain_waits_for_what_is_pending
     a_drain_of_an_older_epoch_does_nothing
+    a_drain_by_a_name_that_changed_does_nothing
+    a_registration_sent_again_after_its_drain_does_not_come_back
     three_consecutive_misses_stop_new_work_and_one_success_starts_it
     a_check_is_claimed_once
 }
@@ -69,6 +72,8 @@ async fn a_registration_adds_a_processor_to_every_index(world: &World) {
         last_ms: None,
         in_flight: 0,
         first_lease: None,
+        held_until: 0,
+        started_at: Some(7),
     };
     assert_eq!(processor, stands);
     assert_eq!(world.direct.look().await.unwrap().checks, [(now + INTERVAL, "p".to_owned())]);
@@ -79,7 +84,16 @@ async fn a_renewed_registration_keeps_its_counters_and_leaves_its_old_name(world
     world.register("p", "work", 3).await;
     let claimed = world.claimed(&world.action(&["work"])).await;
     let token = claimed.token.hash();
-    world.store.finish(&claimed.action, &token, &world.unchanged(), ending(None)).await.unwrap();
+    world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &world.unchanged()),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     let before = world.processor("p").await;
     let mut next = registration("p", "more", 5);
     next.seen = Some((before.epoch, before.name.clone()));
@@ -156,7 +170,16 @@ async fn a_drain_waits_for_what_is_pending(world: &World) {
     let id = world.submit(&world.action(&["work"])).await;
     assert!(world.assert_unchanged(world.claim("p", "work", &[&id])).await.is_empty());
     let token = claimed.token.hash();
-    world.store.finish(&claimed.action, &token, &world.unchanged(), ending(None)).await.unwrap();
+    world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &world.unchanged()),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
     assert_eq!(drain().await.unwrap(), Drained::Gone);
     assert!(world.direct.processor("p").await.unwrap().is_none());
 }
@@ -169,6 +192,52 @@ async fn a_drain_of_an_older_epoch_does_nothing(world: &World) {
     world.store.register(&next, &world.nonce(), INTERVAL).await.unwrap();
     let answer = world.store.drain(&old, Some(old.epoch));
     assert_eq!(world.assert_unchanged(answer).await.unwrap(), Drained::OlderEpoch(0));
+}
+
+async fn a_drain_by_a_name_that_changed_does_nothing(world: &World) {
+    world.register("p", "work", 2).await;
+    let old = world.processor("p").await;
+    let mut next = registration("p", "more", 2);
+    next.seen = Some((old.epoch, old.name.clone()));
+    world.store.register(&next, &world.nonce(), INTERVAL).await.unwrap();
+    for epoch in [None, Some(9)] {
+        let answer = world.store.drain(&old, epoch);
+        assert_eq!(world.assert_unchanged(answer).await.unwrap(), Drained::Changed);
+    }
+    let now = world.processor("p").await;
+    assert_eq!(world.store.drain(&now, None).await.unwrap(), Drained::Gone);
+    assert_eq!(registry(world).await, expected(&["known more p work"]));
+}
+
+async fn a_registration_sent_again_after_its_drain_does_not_come_back(world: &World) {
+    let (first, one) = (registration("p", "work", 2), world.nonce());
+    let added = world.store.register(&first, &one, INTERVAL).await.unwrap();
+    let drain = async || world.store.drain_named("p", "work", None).await.unwrap();
+    assert_eq!(drain().await, Drained::Gone);
+    let late = world.store.register(&first, &one, INTERVAL);
+    assert_eq!(world.assert_unchanged(late).await.unwrap(), added);
+
+    // Who saw that it left comes back, and then again as another registration.
+    let seen = world.direct.seen("p").await.unwrap();
+    assert_eq!((seen.processor, seen.epoch, seen.name.as_str()), (None, 1, ""));
+    let (mut second, two) = (first.clone(), world.nonce());
+    second.seen = Some((1, String::new()));
+    let answer = world.store.register(&second, &two, INTERVAL).await.unwrap();
+    assert_eq!(answer, Registered::Added(2));
+    let (mut third, three) = (first.clone(), world.nonce());
+    third.seen = Some((2, "work".to_owned()));
+    let renewed = world.store.register(&third, &three, INTERVAL).await.unwrap();
+    assert_eq!(renewed, Registered::Renewed(3));
+    assert_eq!(drain().await, Drained::Gone);
+    for (late, nonce, answer) in [
+        (&first, &one, Registered::Changed),
+        (&second, &two, Registered::Changed),
+        (&third, &three, renewed),
+    ] {
+        let again = world.store.register(late, nonce, INTERVAL);
+        assert_eq!(world.assert_unchanged(again).await.unwrap(), answer);
+    }
+    assert!(world.direct.processor("p").await.unwrap().is_none());
 }
 
 async fn three_consecutive_misses_stop_new_work_and_one_success_starts_it(world: &World) {

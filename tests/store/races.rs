@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use kit::Redis;
+use manager_svc::domain::action::Status;
 use manager_svc::domain::{ActionId, Nonce, Token};
-use manager_svc::store::{ClaimAsk, Output, Settled, Store};
+use manager_svc::store::{ClaimAsk, Output, Settled, StepEnd, Store};
 use tokio::task::JoinSet;
 
 use crate::world::{World, candidate, ending};
@@ -34,9 +35,10 @@ impl Notes {
 /// Claims up to three at a time and settles them, until all were claimed.
 async fn claim_all(store: Store, notes: Arc<Notes>) {
     while notes.claimed.lock().unwrap().len() < ACTIONS {
-        let heads = store.heads(&[("p", "work", 3)]).await.unwrap().pop().unwrap();
+        let heads = store.heads(&[], &[("work", 3)]).await.unwrap();
         let actions: Vec<_> = heads
-            .shared
+            .waiting
+            .concat()
             .into_iter()
             .map(|(seq, id)| (id, seq, Token::from_random(notes.random())))
             .collect();
@@ -46,7 +48,7 @@ async fn claim_all(store: Store, notes: Arc<Notes>) {
         }
         let (processor, seen_at) = (candidate("p", "work"), heads.seen_at);
         let ask = ClaimAsk { processor, seen_at, actions };
-        let claims = store.claim_attempts(&[ask]).await.unwrap();
+        let claims = store.claim_attempts(&[ask]).await.unwrap().whole;
         {
             let mut claimed = notes.claimed.lock().unwrap();
             claimed.extend(claims.iter().map(|claim| claim.action.id.clone()));
@@ -59,7 +61,14 @@ async fn claim_all(store: Store, notes: Arc<Notes>) {
             notes.in_flight.fetch_sub(1, Ordering::SeqCst);
             let output = Output { nonce: Nonce::from_random(notes.random()), data: None };
             let end = ending(None);
-            let settled = store.finish(&claim.action, &claim.token.hash(), &output, end).await;
+            let settled = store
+                .finish(
+                    &claim.action,
+                    StepEnd::succeeded(&claim.token.hash(), &output),
+                    Status::Succeeded,
+                    end,
+                )
+                .await;
             assert!(matches!(settled, Ok(Settled::Accepted(_))), "{settled:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Looking at what is there.
 
-use manager_svc::store::QueueSizes;
+use manager_svc::domain::action::Status;
+use manager_svc::store::{QueueSizes, StepEnd};
 
 use crate::world::{HOST, World, ending};
 
@@ -13,7 +14,16 @@ async fn a_look_shows_what_waits_and_when(world: &World) {
     world.register("p", "work", 9).await;
     let delivered = world.claimed(&world.action_to_host(&["work"])).await;
     let (token, end) = (delivered.token.hash(), ending(None));
-    world.store.finish(&delivered.action, &token, &world.output("1"), end).await.unwrap();
+    world
+        .store
+        .finish(
+            &delivered.action,
+            StepEnd::succeeded(&token, &world.output("1")),
+            Status::Succeeded,
+            end,
+        )
+        .await
+        .unwrap();
     let running = world.claimed(&world.action(&["work"])).await.action;
     let own = world.submit(&world.action(&["p"])).await;
     let shared = world.submit(&world.action(&["work"])).await;
@@ -34,14 +44,14 @@ async fn a_look_shows_what_waits_and_when(world: &World) {
     let due = outcome.delivery.due_at.unwrap();
     assert_eq!(look.receivers, [(due, HOST.to_owned())]);
     assert_eq!(store.deliveries(&[HOST], 9).await.unwrap(), [[(due, outcome.id.clone())]]);
-    let heads = store.heads(&[("p", "work", 9)]).await.unwrap().pop().unwrap();
-    assert_eq!((heads.own, heads.shared), (vec![(3, own)], vec![(4, shared)]));
-    assert_eq!(heads.in_flight, 1);
+    let heads = store.heads(&["p"], &[("p", 9), ("work", 9)]).await.unwrap();
+    assert_eq!(heads.waiting, [vec![(3, own)], vec![(4, shared)]]);
+    assert_eq!(heads.in_flight, [1]);
     let processors = store.processors().await.unwrap();
     let lease = processors[0].first_lease.clone().unwrap();
     assert_eq!(lease.1, running.id.as_str());
-    assert_eq!(store.lapsed("p", lease.0 - 1).await.unwrap(), []);
-    assert_eq!(store.lapsed("p", lease.0).await.unwrap(), [running.id]);
+    assert_eq!(store.lapsed(&["p"], lease.0 - 1).await.unwrap(), []);
+    assert_eq!(store.lapsed(&["p"], lease.0).await.unwrap(), [running.id]);
     let sizes = store.queue_sizes(&["p".to_owned()]).await.unwrap();
     let oldest_ms = sizes.oldest_ms;
     assert!(oldest_ms.is_some());
@@ -58,7 +68,16 @@ async fn what_ended_long_ago_is_forgotten(world: &World) {
     for _ in 0..2 {
         let claimed = world.claimed(&world.action(&["work"])).await;
         let (token, end) = (claimed.token.hash(), ending(None));
-        world.store.finish(&claimed.action, &token, &world.unchanged(), end).await.unwrap();
+        world
+            .store
+            .finish(
+                &claimed.action,
+                StepEnd::succeeded(&token, &world.unchanged()),
+                Status::Succeeded,
+                end,
+            )
+            .await
+            .unwrap();
         ended.push(world.record(&claimed.action.id).await.ended_at.unwrap());
         world.pass(ended[ended.len() - 1]).await;
         // As its time to live does.
@@ -66,12 +85,9 @@ async fn what_ended_long_ago_is_forgotten(world: &World) {
         let data = format!("{{p0}}:data:{}:{}", claimed.action.id, claimed.action.data.as_str());
         let () = world.redis.query(&["UNLINK", &record, &data]).await;
     }
-    let seen = world.processor("p").await.last_seen;
-    world.store.forget_ended(ended[1], seen).await.unwrap();
+    world.store.forget_ended(ended[1]).await.unwrap();
     assert_eq!(world.keyspace().await.content("{p0}:done").unwrap().len(), 1);
-    assert_eq!(world.direct.known(&["p", "work"]).await.unwrap(), [true, true]);
     let now = world.direct.clock().await.unwrap();
-    world.store.forget_ended(now, now).await.unwrap();
+    world.store.forget_ended(now).await.unwrap();
     assert!(world.keyspace().await.content("{p0}:done").is_none());
-    assert_eq!(world.direct.known(&["p", "work"]).await.unwrap(), [false, false]);
 }

@@ -47,7 +47,7 @@ impl Picture<'_> {
                 format!("counts {name} processed {done} failed {failed}")
             }
             // A test of registrations states these.
-            "epochs" | "known" | "name" | "processors" => return None,
+            "epochs" | "known" | "left" | "name" | "processors" => return None,
             "targets" => {
                 format!("targets {}", content.keys().cloned().collect::<Vec<_>>().join(" "))
             }

@@ -1,8 +1,9 @@
 //! How an action comes in.
 
-use manager_svc::store::{Assignment, IdempotencyKey, Submitted};
+use manager_svc::domain::action::Status;
+use manager_svc::store::{Assignment, IdempotencyKey, StepEnd, Submitted};
 
-use crate::world::{PLENTY, World};
+use crate::world::{PLENTY, World, ending};
 
 cases! {
     a_submitted_action_waits_in_its_queue
@@ -12,6 +13,7 @@ cases! {
     an_array_is_accepted_in_its_order
     a_delayed_action_waits_for_its_time_and_then_gets_its_place
     the_same_idempotency_key_answers_the_first_actions
+    a_key_tells_what_it_stands_for_when_the_records_are_gone
 }
 
 fn key(body: &str) -> IdempotencyKey {
@@ -176,4 +178,39 @@ async fn the_same_idempotency_key_answers_the_first_actions(world: &World) {
         let answer = world.store.submit(&again, Some(&key), PLENTY, None);
         assert_eq!(world.assert_unchanged(answer).await.unwrap(), expected);
     }
+}
+
+async fn a_key_tells_what_it_stands_for_when_the_records_are_gone(world: &World) {
+    let first = key("body");
+    assert_eq!(world.assert_unchanged(world.store.repeated(&first)).await.unwrap(), None);
+    world.register("p", "work", 9).await;
+    let new = [world.action(&["work"]), world.action(&["work"])];
+    world.store.submit(&new, Some(&first), PLENTY, None).await.unwrap();
+    let ids: Vec<_> = new.iter().map(|new| new.action.id.clone()).collect();
+    let statuses = || world.store.statuses(&ids);
+    let queued = Some(Status::Queued);
+    assert_eq!(world.assert_unchanged(statuses()).await.unwrap(), [queued, queued]);
+    let claimed = world.claim("p", "work", &[&ids[0]]).await.pop().unwrap();
+    let (token, output) = (claimed.token.hash(), world.unchanged());
+    world
+        .store
+        .finish(
+            &claimed.action,
+            StepEnd::succeeded(&token, &output),
+            Status::Succeeded,
+            ending(None),
+        )
+        .await
+        .unwrap();
+    assert_eq!(statuses().await.unwrap(), [Some(Status::Succeeded), queued]);
+    // As its time to live does, while the other one keeps the key.
+    let record = format!("{{p0}}:action:{}", ids[0]);
+    let data = format!("{{p0}}:data:{}:{}", ids[0], new[0].action.data.as_str());
+    let () = world.redis.query(&["UNLINK", &record, &data]).await;
+    let () = world.redis.query(&["ZREM", "{p0}:done", ids[0].as_str()]).await;
+    assert_eq!(statuses().await.unwrap(), [None, queued]);
+    let known = Some(Submitted::Known(ids.clone()));
+    assert_eq!(world.assert_unchanged(world.store.repeated(&first)).await.unwrap(), known);
+    let other = world.store.repeated(&key("other body")).await.unwrap();
+    assert_eq!(other, Some(Submitted::OtherBody));
 }

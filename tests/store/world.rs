@@ -8,11 +8,11 @@ use bytes::Bytes;
 use kit::{Redis, ScriptProxy, Scripts, until, with_shim};
 use manager_svc::domain::action::Status;
 use manager_svc::domain::{
-    Action, ActionId, Delivery, Job, Jobs, Nonce, Receiver, Target, Token, TokenHash,
+    Action, ActionId, Delivery, Job, Jobs, Nonce, OnFailure, Receiver, Target, Token, TokenHash,
 };
 use manager_svc::store::{
-    Candidate, ClaimAsk, Claimed, Ending, HandOver, NewAction, Output, Processor, Registered,
-    Registration, Store, Submitted,
+    Candidate, ClaimAsk, Claimed, DeliveryAsk, Ending, HandOver, NewAction, Output, Processor,
+    Registered, Registration, Store, Submitted,
 };
 
 /// The lease of every job here, unless a test says otherwise.
@@ -120,6 +120,7 @@ impl World {
             params: None,
             timeout_ms: LEASE,
             max_attempts: 5,
+            on_failure: OnFailure::Fail,
         });
         let action = Action {
             id,
@@ -134,6 +135,7 @@ impl World {
             created_at: 0,
             ready_at: 0,
             expires_at: 0,
+            expires_in_ms: EXPIRES,
             ended_at: None,
             error: None,
             receiver: None,
@@ -144,12 +146,7 @@ impl World {
             attempts: Vec::new(),
             settled: Vec::new(),
         };
-        NewAction {
-            action,
-            data: Bytes::from_static(b"\"in\""),
-            delay_ms: 0,
-            expires_in_ms: EXPIRES,
-        }
+        NewAction { action, data: Bytes::from_static(b"\"in\""), delay_ms: 0 }
     }
 
     /// The same with a receiver.
@@ -198,13 +195,14 @@ impl World {
     /// Claims what it can of these, for one processor, in this order.
     pub(crate) async fn claim(&self, id: &str, name: &str, ids: &[&ActionId]) -> Vec<Claimed> {
         let ask = self.ask(id, name, ids).await;
-        self.store.claim_attempts(&[ask]).await.unwrap()
+        self.store.claim_attempts(&[ask]).await.unwrap().whole
     }
 
     /// What asks for the delivery of an outcome as its queue looks now.
-    pub(crate) async fn ask_delivery(&self, id: &ActionId) -> [(ActionId, u64, TokenHash); 1] {
+    pub(crate) async fn ask_delivery(&self, id: &ActionId) -> [DeliveryAsk; 1] {
         let due = self.record(id).await.delivery.due_at.unwrap_or_default();
-        [(id.clone(), due, self.token().hash())]
+        let actions = vec![(id.clone(), due, self.token().hash())];
+        [DeliveryAsk { host: HOST.to_owned(), actions, not_before: 0 }]
     }
 
     /// Submits it and claims it for `p`, which serves `work`.

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::id::{ActionId, Nonce, TokenHash};
 use super::job::{Job, Jobs};
 
+/// How long a whole action may take when the caller does not say, in milliseconds: 24 hours.
+pub const DEFAULT_EXPIRES_IN_MS: u64 = 24 * 3_600_000;
+
 /// Where an action is in its life; see [`baton_wire::action::Status`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -50,6 +53,8 @@ pub struct Action {
     pub ready_at: u64,
     /// When it expires.
     pub expires_at: u64,
+    /// How long a run may take, in milliseconds, counted after any delay.
+    pub expires_in_ms: u64,
     /// When its outcome was reached.
     pub ended_at: Option<u64>,
     /// Why the last attempt, or the action, failed.
@@ -180,6 +185,20 @@ impl Action {
             return Some(self.step);
         }
         self.settled.iter().find(|(_, settled)| settled == token).map(|(step, _)| *step)
+    }
+
+    /// Whether a step that lies behind was skipped: its last attempt failed, and the action went on.
+    #[must_use]
+    pub fn has_skipped(&self) -> bool {
+        (0..self.step).any(|step| self.is_skipped(step))
+    }
+
+    /// Whether a step that lies behind was skipped.
+    #[must_use]
+    pub fn is_skipped(&self, step: u32) -> bool {
+        let behind = step < self.step || self.status == Status::Partial;
+        let last = self.attempts.iter().rev().find(|attempt| attempt.step == step);
+        behind && last.is_some_and(|attempt| attempt.failure.is_some())
     }
 
     /// Follows the store: the running attempt was settled at `now`.

@@ -32,6 +32,18 @@ pub struct Job {
     pub timeout_ms: u64,
     /// How many attempts it has.
     pub max_attempts: u32,
+    /// What a failure of the step does to the action.
+    pub on_failure: OnFailure,
+}
+
+/// See [`baton_wire::action::OnFailure`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The action ends as failed.
+    #[default]
+    Fail,
+    /// The data stays as it was, the next step starts.
+    Skip,
 }
 
 /// The jobs of an action, in order; at least one. Never changes, so copies share it.

@@ -8,4 +8,4 @@ pub mod job;
 
 pub use action::{Action, Attempt, Delivery, Failure, Receiver};
 pub use id::{ActionId, IdError, Nonce, Target, Token, TokenHash};
-pub use job::{Job, Jobs};
+pub use job::{Job, Jobs, OnFailure};

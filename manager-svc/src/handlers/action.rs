@@ -8,6 +8,7 @@ use axum::response::Response;
 use baton_wire::action::{ActionAccepted, ActionOut, ActionsAccepted, Status};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, Span};
 
 use super::body::{JsonBytes, Params, PathId};
@@ -21,6 +22,8 @@ use crate::wake::Work;
 use crate::{reply, view};
 
 const MAX_WAIT_MS: u64 = 20_000;
+/// How often a record is read again whose payload was not there.
+const LOOKS_AGAIN: usize = 2;
 
 /// Accepts one action, or an array of them.
 pub(crate) async fn submit_action(
@@ -31,11 +34,13 @@ pub(crate) async fn submit_action(
     let submission = submission::read(&app, &headers, &text)?;
     let idempotency = submission::idempotency(&headers, &text)?;
     let many = submission.many;
-    require_known_targets(&app, &submission.actions, many).await?;
-    // On its own task: a caller that hangs up must not take along an attempt that was just claimed.
-    let accepted =
-        tokio::spawn(submit(app, submission.actions, idempotency).instrument(Span::current()));
-    let actions = accepted.await.map_err(|_| ApiError::new(Kind::Internal))??;
+    let actions = if let Some(refusal) = unknown_target(&app, &submission.actions, many).await? {
+        repeat_of(&app, idempotency.as_ref()).await?.ok_or(refusal)?
+    } else {
+        // On its own task: a caller that hangs up must not take along an attempt that was just claimed.
+        let submit = submit(app, submission.actions, idempotency).instrument(Span::current());
+        tokio::spawn(submit).await.map_err(|_| ApiError::new(Kind::Internal))??
+    };
     if many {
         return Ok(reply::accepted(&ActionsAccepted { actions }, None));
     }
@@ -51,7 +56,7 @@ async fn submit(
 ) -> Result<Vec<ActionAccepted>, ApiError> {
     let token = new_token();
     let mut room = match actions.as_slice() {
-        [one] if one.delay_ms == 0 => app.wake.dispatch_room(),
+        [one] if one.delay_ms == 0 => app.wake.dispatch_room(one.action.job().target.as_str()),
         _ => None,
     };
     let wish = room.as_ref().map(|_| HandOver {
@@ -68,10 +73,10 @@ async fn submit(
             let ids: Vec<_> = actions.iter().map(|new| new.action.id.clone()).collect();
             match (claim, room.take()) {
                 (Some(assignment), Some(room)) => {
-                    let NewAction { mut action, data, expires_in_ms, .. } = actions.swap_remove(0);
+                    let NewAction { mut action, data, .. } = actions.swap_remove(0);
                     action.created_at = now;
                     action.ready_at = now;
-                    action.expires_at = now + expires_in_ms;
+                    action.expires_at = now + action.expires_in_ms;
                     action.idempotency = idempotency.map(|known| known.key);
                     action.claim(token.hash(), assignment.processor.clone(), now);
                     let claimed = Claimed { action, assignment, token, data };
@@ -81,15 +86,8 @@ async fn submit(
             }
             Ok(ids.iter().map(|id| entry(id, Status::Queued)).collect())
         }
-        Submitted::Known(ids) => {
-            let records = app.store.actions(&ids).await?;
-            let status = |record: &Option<Action>| {
-                record.as_ref().map_or(Status::Queued, |action| view::status(action.status))
-            };
-            Ok(ids.iter().zip(&records).map(|(id, record)| entry(id, status(record))).collect())
-        }
-        Submitted::OtherBody => Err(ApiError::new(Kind::IdempotencyKeyReused)
-            .detail("Use a new key for a new request; the first request's actions are unchanged.")),
+        Submitted::Known(ids) => known(&app, &ids).await,
+        Submitted::OtherBody => Err(other_body()),
         Submitted::Full => Err(ApiError::new(Kind::QueueFull)
             .detail("Wait until some actions have ended, or raise BATON_MAX_QUEUED.")),
         Submitted::PayloadMissing => {
@@ -98,16 +96,41 @@ async fn submit(
     }
 }
 
+/// A request that came before is answered from its key, also when a target was forgotten since.
+async fn repeat_of(
+    app: &App,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Vec<ActionAccepted>>, ApiError> {
+    let Some(key) = key else { return Ok(None) };
+    match insist(until(PATIENCE), || app.store.repeated(key)).await? {
+        Some(Submitted::Known(ids)) => known(app, &ids).await.map(Some),
+        Some(_) => Err(other_body()),
+        None => Ok(None),
+    }
+}
+
+/// What the actions of an earlier request have come to.
+async fn known(app: &App, ids: &[ActionId]) -> Result<Vec<ActionAccepted>, ApiError> {
+    let statuses = insist(until(PATIENCE), || app.store.statuses(ids)).await?;
+    let status = |status: Option<_>| status.map_or(Status::Ended, view::status);
+    Ok(ids.iter().zip(statuses).map(|(id, of)| entry(id, status(of))).collect())
+}
+
+fn other_body() -> ApiError {
+    ApiError::new(Kind::IdempotencyKeyReused)
+        .detail("Use a new key for a new request; the first request's actions are unchanged.")
+}
+
 fn entry(id: &ActionId, status: Status) -> ActionAccepted {
     ActionAccepted { action_id: id.as_str().to_owned(), status }
 }
 
 /// Every target must be registered, or remembered: an action for a typo would wait until it expires.
-async fn require_known_targets(
+async fn unknown_target(
     app: &App,
     actions: &[NewAction],
     many: bool,
-) -> Result<(), ApiError> {
+) -> Result<Option<ApiError>, ApiError> {
     let mut unsure = Vec::new();
     for (index, new) in actions.iter().enumerate() {
         for (number, job) in new.action.jobs.iter().enumerate() {
@@ -117,20 +140,17 @@ async fn require_known_targets(
         }
     }
     if unsure.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let targets: Vec<_> = unsure.iter().map(|(_, _, target)| *target).collect();
-    let known = app.store.known(&targets).await?;
-    match unsure.iter().zip(known).find(|(_, known)| !known) {
-        None => Ok(()),
-        Some(((index, number, target), _)) => {
-            let of = if many { format!("[{index}].") } else { String::new() };
-            let message =
-                format!("no processor was ever registered with the id or name `{target}`");
-            Err(ApiError::field(Kind::UnknownTarget, format!("{of}jobs[{number}].target"), message)
-                .detail("Register the processor first: `GET /meta` lists those that are."))
-        }
-    }
+    let known = insist(until(PATIENCE), || app.store.known(&targets)).await?;
+    let unknown = unsure.iter().zip(known).find(|(_, known)| !known);
+    Ok(unknown.map(|((index, number, target), _)| {
+        let of = if many { format!("[{index}].") } else { String::new() };
+        let message = format!("no processor was ever registered with the id or name `{target}`");
+        ApiError::field(Kind::UnknownTarget, format!("{of}jobs[{number}].target"), message)
+            .detail("Register the processor first: `GET /meta` lists those that are.")
+    }))
 }
 
 /// The query of `GET /action/{id}`.
@@ -154,29 +174,40 @@ pub(crate) async fn get_action(
     let id = ActionId::parse(&id).map_err(|error| {
         ApiError::new(Kind::ActionNotFound).detail(format!("The path's id {error}."))
     })?;
-    let action = wait_for_outcome(&app, &id, Duration::from_millis(query.wait_ms)).await?;
-    let data = app.store.payload(&id, &action.data).await?;
+    let mut action = wait_for_outcome(&app, &id, Duration::from_millis(query.wait_ms)).await?;
+    let mut data = app.store.payload(&id, &action.data).await?;
+    // A step that was completed between the two looks has replaced the payload: what it left is read instead.
+    for _ in 0..LOOKS_AGAIN {
+        if data.is_some() {
+            break;
+        }
+        action = record(&app, &id).await?;
+        data = app.store.payload(&id, &action.data).await?;
+    }
     Ok(reply::ok(&action_out(&app, &action, data.as_deref())))
 }
 
+async fn record(app: &App, id: &ActionId) -> Result<Action, ApiError> {
+    app.store.action(id).await?.ok_or_else(|| {
+        ApiError::new(Kind::ActionNotFound)
+            .detail("It was never accepted, or has ended and was forgotten.")
+    })
+}
+
 async fn wait_for_outcome(app: &App, id: &ActionId, wait: Duration) -> Result<Action, ApiError> {
-    let until = tokio::time::Instant::now() + wait;
-    let mut outcomes = app.wake.outcomes();
+    let until = Instant::now() + wait;
     let mut pause = Duration::from_millis(50);
     loop {
-        let action = app.store.action(id).await?.ok_or_else(|| {
-            ApiError::new(Kind::ActionNotFound)
-                .detail("It was never accepted, or has ended and was forgotten.")
-        })?;
-        let now = tokio::time::Instant::now();
-        if view::status(action.status).is_outcome() || now >= until {
+        // Before the look: what happens after it is not missed.
+        let waiter = app.wake.await_outcome(id);
+        let action = record(app, id).await?;
+        let now = Instant::now();
+        if view::status(action.status).is_outcome() || now >= until || app.wake.is_closed() {
             return Ok(action);
         }
-        // Another process may reach the outcome, so a look now and then; ours are told at once, but not
-        // more often than every few milliseconds: under load there is one all the time.
-        let _ = tokio::time::timeout_at(until.min(now + pause), outcomes.changed()).await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        pause = (pause * 2).min(Duration::from_millis(500));
+        // Another process may reach the outcome, so a look now and then.
+        let _ = timeout_at(until.min(now + pause), waiter.woken()).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 

@@ -58,7 +58,7 @@ async fn report(
         let renewed = insist(until(PATIENCE), || app.store.renew(&action, &token, &nonce)).await?;
         return respond(renewed.map(|ends| answer(CompleteOutcome::Accepted, Some(ends))));
     }
-    let request = Request::new(&app, &action, app.wake.dispatch_room());
+    let request = Request::new(&app, &action);
     let settled = if input.status == CompleteStatus::Succeeded {
         let data = input.data.map(|data| Bytes::from(Box::<str>::from(data).into_string()));
         insist(until(PATIENCE), || {

@@ -39,12 +39,7 @@ pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiErro
 
 fn processor(p: Processor) -> ProcessorOut {
     ProcessorOut {
-        status: match p.status {
-            ProcessorStatus::Active => StatusOut::Active,
-            ProcessorStatus::Unhealthy => StatusOut::Unhealthy,
-            ProcessorStatus::Paused => StatusOut::Paused,
-            ProcessorStatus::Draining => StatusOut::Draining,
-        },
+        status: status(p.status),
         usage: p.usage.map(|(cpu_percent, memory_bytes)| Usage { cpu_percent, memory_bytes }),
         last_ms: p.last_ms,
         average_ms: p.sum_ms.checked_div(p.processed),
@@ -57,6 +52,16 @@ fn processor(p: Processor) -> ProcessorOut {
         capacity: p.capacity,
         connected_on: p.connected_on,
         last_seen: p.last_seen,
+    }
+}
+
+/// A processor's status on the wire.
+pub(super) fn status(status: ProcessorStatus) -> StatusOut {
+    match status {
+        ProcessorStatus::Active => StatusOut::Active,
+        ProcessorStatus::Unhealthy => StatusOut::Unhealthy,
+        ProcessorStatus::Paused => StatusOut::Paused,
+        ProcessorStatus::Draining => StatusOut::Draining,
     }
 }
 

@@ -1,18 +1,22 @@
-//! `POST /register` and `DELETE /processors/{id}`.
+//! `POST /register`, `DELETE /processors/{id}`, and pausing and resuming processors.
 
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use baton_wire::processor::{DrainOut, DrainStatus, RegisterIn, RegisterOut};
+use baton_wire::processor::{DrainOut, DrainStatus, PauseOut, RegisterIn, RegisterOut};
 use serde::Deserialize;
 
 use super::body::{self, JsonBytes, Params, PathId};
+use super::meta;
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_nonce};
 use crate::domain::Target;
 use crate::error::{ApiError, Kind};
 use crate::reply;
-use crate::store::{Drained, Processor, ProcessorStatus, Registered, Registration};
+use crate::store::{
+    Drained, Processor, ProcessorStatus, Registered, Registration, Seen, Switch, Switched,
+};
 
 const DEFAULT_CAPACITY: u32 = 10;
 const MAX_CAPACITY: u32 = 10_000;
@@ -24,14 +28,15 @@ pub(crate) async fn register_processor(
     JsonBytes(text): JsonBytes,
 ) -> Result<Response, ApiError> {
     let mut registration = parse(&app, &body::parse(&text, "")?)?;
-    let seen = app.store.processor(registration.id.as_str()).await?;
-    if let Some(first) = &seen {
+    let seen = look(&app, &registration.id).await?;
+    if let Some(first) = &seen.processor {
         require_free(&app, first, &registration.url).await?;
     }
     call_back(&app, &mut registration).await?;
-    registration.seen = seen.map(|record| (record.epoch, record.name));
-    let interval = app.config.health.interval_ms;
-    let registered = app.store.register(&registration, &new_nonce(), interval).await?;
+    registration.seen = Some((seen.epoch, seen.name));
+    let (interval, nonce) = (app.config.health.interval_ms, new_nonce());
+    let registered =
+        insist(until(PATIENCE), || app.store.register(&registration, &nonce, interval)).await?;
     let out = |epoch| RegisterOut {
         id: registration.id.as_str().to_owned(),
         epoch,
@@ -40,16 +45,25 @@ pub(crate) async fn register_processor(
     let response = match registered {
         Registered::Added(epoch) => reply::created(&out(epoch)),
         Registered::Renewed(epoch) => reply::ok(&out(epoch)),
-        Registered::Changed => {
-            return Err(ApiError::new(Kind::ProcessorIdTaken)
-                .detail("Another registration of this id came at the same moment: try again."));
-        }
+        Registered::Changed => return Err(changed()),
         Registered::IdIsName => return Err(conflict("id", "is the name of another processor")),
         Registered::NameIsId => return Err(conflict("name", "is the id of another processor")),
     };
-    app.registry.renew(&app.store).await?;
-    app.wake.nudge();
+    take_notice(&app).await;
     Ok(response)
+}
+
+async fn look(app: &App, id: &Target) -> Result<Seen, ApiError> {
+    Ok(insist(until(PATIENCE), || app.store.seen(id.as_str())).await?)
+}
+
+/// This process goes by what was just written. The next tick sees it anyway: what was done stays done when the
+/// store goes away only now.
+async fn take_notice(app: &App) {
+    if let Err(error) = app.registry.renew(&app.store).await {
+        tracing::warn!(%error, "the processors could not be read anew");
+    }
+    app.wake.nudge();
 }
 
 fn parse(app: &App, input: &RegisterIn) -> Result<Registration, ApiError> {
@@ -135,16 +149,69 @@ pub(crate) async fn drain_processor(
     PathId(id): PathId,
     Params(query): Params<DrainQuery>,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::new(Kind::ProcessorNotFound).detail("`GET /meta` lists them all.");
     let target = Target::parse(&id).map_err(|_| unknown())?;
-    let name = app.store.processor(target.as_str()).await?.map(|record| record.name);
-    let name = name.as_deref().unwrap_or(target.as_str());
-    let (status, in_flight) = match app.store.drain_named(&id, name, query.epoch).await? {
+    let mut epoch = query.epoch;
+    let drained = loop {
+        let seen = look(&app, &target).await?;
+        // Without one it is the registration that is there now, so that a copy that arrives late spares the next.
+        let epoch = *epoch.get_or_insert(seen.epoch);
+        let drain = || app.store.drain_named(&id, &seen.name, Some(epoch));
+        match insist(until(PATIENCE), drain).await? {
+            // It registered under another name between the two calls.
+            Drained::Changed => {}
+            end => break end,
+        }
+    };
+    let (status, in_flight) = match drained {
         Drained::Draining(pending) => (DrainStatus::Draining, pending),
         Drained::Gone => (DrainStatus::Gone, 0),
         Drained::OlderEpoch(pending) => (DrainStatus::Unchanged, pending),
         Drained::Unknown => return Err(unknown()),
+        Drained::Changed => return Err(changed()),
     };
-    app.registry.renew(&app.store).await?;
+    take_notice(&app).await;
     Ok(reply::ok(&DrainOut { id, status, in_flight }))
+}
+
+/// Stops claims for a processor until it is resumed.
+pub(crate) async fn pause_processor(
+    State(app): State<App>,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    switch(&app, id, Switch::Pause).await
+}
+
+/// Starts claims for a paused processor.
+pub(crate) async fn resume_processor(
+    State(app): State<App>,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    switch(&app, id, Switch::Resume).await
+}
+
+async fn switch(app: &App, id: String, wanted: Switch) -> Result<Response, ApiError> {
+    let target = Target::parse(&id).map_err(|_| unknown())?;
+    let (seen, nonce) = (look(app, &target).await?.switched, new_nonce());
+    let switched =
+        insist(until(PATIENCE), || app.store.switch(target.as_str(), seen, &nonce, wanted)).await?;
+    let (status, in_flight) = match switched {
+        Switched::Now(status, pending) => (meta::status(status), pending),
+        Switched::Changed => return Err(changed()),
+        Switched::Leaving => {
+            return Err(ApiError::new(Kind::ProcessorDraining)
+                .detail("It gets no new work either way; when it registers again it is active."));
+        }
+        Switched::Unknown => return Err(unknown()),
+    };
+    take_notice(app).await;
+    Ok(reply::ok(&PauseOut { id, status, in_flight }))
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(Kind::ProcessorNotFound).detail("`GET /meta` lists them all.")
+}
+
+fn changed() -> ApiError {
+    ApiError::new(Kind::ProcessorChanged)
+        .detail("Another request changed it at the same moment: look at it, and try again.")
 }

@@ -3,21 +3,20 @@
 use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
-use baton_wire::action::{ActionIn, JobIn, OnFailure};
+use baton_wire::action::{self as wire, ActionIn, JobIn};
 use baton_wire::json;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::app::{App, new_action_id, new_nonce};
-use crate::domain::action::Status;
+use crate::domain::action::{DEFAULT_EXPIRES_IN_MS, Status};
 use crate::domain::job::{self, Job, Jobs};
-use crate::domain::{Action, Delivery, Receiver, Target};
+use crate::domain::{Action, Delivery, OnFailure, Receiver, Target};
 use crate::error::{ApiError, Kind};
 use crate::store::{BATCH, IdempotencyKey, NewAction};
 
 use super::body;
 
-const DEFAULT_EXPIRES_IN_MS: u64 = 24 * 3_600_000;
 const MAX_TIME_MS: u64 = 30 * 24 * 3_600_000;
 const MAX_LABELS: usize = 16;
 const MAX_LABEL_BYTES: usize = 256;
@@ -113,6 +112,7 @@ fn action(
         created_at: 0,
         ready_at: 0,
         expires_at: 0,
+        expires_in_ms,
         ended_at: None,
         error: None,
         receiver,
@@ -123,7 +123,7 @@ fn action(
         attempts: Vec::new(),
         settled: Vec::new(),
     };
-    Ok(NewAction { action, data, delay_ms, expires_in_ms })
+    Ok(NewAction { action, data, delay_ms })
 }
 
 fn jobs(inputs: Vec<JobIn>, at: &Path) -> Result<Jobs, ApiError> {
@@ -163,12 +163,11 @@ fn one_job(input: JobIn, at: &Path) -> Result<Job, ApiError> {
     if !(1..=job::MAX_ATTEMPTS).contains(&max_attempts) {
         return Err(at.refuse("max_attempts", format!("must be 1 to {}", job::MAX_ATTEMPTS)));
     }
-    if input.on_failure == Some(OnFailure::Skip) {
-        return Err(
-            at.refuse("on_failure", "`skip` is not supported yet: leave it out, or say `fail`")
-        );
-    }
-    Ok(Job { target, params: input.params, timeout_ms, max_attempts })
+    let on_failure = match input.on_failure {
+        Some(wire::OnFailure::Skip) => OnFailure::Skip,
+        Some(wire::OnFailure::Fail) | None => OnFailure::Fail,
+    };
+    Ok(Job { target, params: input.params, timeout_ms, max_attempts, on_failure })
 }
 
 /// Others must be able to read what is passed on.

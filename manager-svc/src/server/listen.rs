@@ -1,6 +1,5 @@
 //! Accepting connections: slow clients are cut off, a stop lets running requests end.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,35 +8,28 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
-/// How long a client may take to send a request's headers.
-pub(super) const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How many connections are open at once; more wait to be accepted.
 const CONNECTIONS: usize = 4096;
 /// How long running requests may take to end after a stop.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(3);
 
-/// Turns true at the first SIGTERM or SIGINT; a second one ends the process at once.
-pub(super) fn stop_signal() -> io::Result<watch::Receiver<bool>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            if sender.send_replace(true) {
-                tracing::warn!("told to stop twice: exiting at once");
-                std::process::exit(130);
-            }
-        }
-    });
-    Ok(receiver)
+/// How slow a client may be before it is cut off.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How long it may take to send a request's headers.
+    pub(super) headers: Duration,
+    /// How long it may take no byte of what it is sent.
+    pub(super) reading: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { headers: Duration::from_secs(10), reading: Duration::from_secs(30) }
+    }
 }
 
 /// The requests that still run when no more are accepted.
@@ -52,19 +44,20 @@ impl Requests {
     }
 }
 
-/// Serves the router until told to stop; from then on new connections are refused. A client that takes
-/// longer than `headers_within` to send a request's headers is cut off.
+/// Serves the router until `stop`; from then on new connections are refused. Clients that are slower than
+/// `patience` are cut off.
 pub(super) async fn accept(
     listener: TcpListener,
     router: Router,
-    headers_within: Duration,
-    mut stop: watch::Receiver<bool>,
+    patience: Patience,
+    stop: impl Future<Output = ()>,
 ) -> Requests {
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(headers_within);
+    http.timer(TokioTimer::new()).header_read_timeout(patience.headers);
     let service = TowerToHyperService::new(router);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
             // Never closed, so there is always a place in the end.
@@ -73,7 +66,7 @@ pub(super) async fn accept(
         };
         let (place, accepted) = tokio::select! {
             next = next => next,
-            _ = stop.wait_for(|stop| *stop) => return Requests(graceful),
+            () = &mut stop => return Requests(graceful),
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -87,7 +80,9 @@ pub(super) async fn accept(
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(patience.reading));
+        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone());
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -100,9 +95,10 @@ pub(super) async fn accept(
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{ErrorKind, Read, Write};
     use std::net::{SocketAddr, TcpStream};
 
+    use axum::body::{Body, Bytes};
     use axum::routing::get;
     use tokio::sync::Notify;
     use tokio::task::{JoinHandle, spawn_blocking};
@@ -111,15 +107,19 @@ mod tests {
 
     struct Server {
         address: SocketAddr,
-        stop: watch::Sender<bool>,
+        stop: Arc<Notify>,
         accepting: JoinHandle<Requests>,
     }
 
-    async fn start(router: Router, headers_within: Duration) -> Server {
+    async fn start(router: Router, patience: Patience) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, router, headers_within, stopped));
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
+        let accepting =
+            tokio::spawn(
+                async move { accept(listener, router, patience, stopped.notified()).await },
+            );
         Server { address, stop, accepting }
     }
 
@@ -145,13 +145,13 @@ mod tests {
                 "done"
             }
         };
-        let server = start(Router::new().route("/", get(handler)), HEADERS_WITHIN).await;
+        let server = start(Router::new().route("/", get(handler)), Patience::default()).await;
         let running = exchange(server.address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
         begun.notified().await;
-        server.stop.send_replace(true);
+        server.stop.notify_one();
         let requests = server.accepting.await.unwrap();
         let refused = spawn_blocking(move || TcpStream::connect(server.address)).await.unwrap();
-        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
         go_on.notify_one();
         requests.end().await;
         let answer = running.await.unwrap();
@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_connection_does_not_hold_a_stop_up() {
         let router = Router::new().route("/", get(async || "here"));
-        let server = start(router, HEADERS_WITHIN).await;
+        let server = start(router, Patience::default()).await;
         let address = server.address;
         let (mut idle, begun) = spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -173,7 +173,7 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(&begun, b"HTTP/1.1 200");
-        server.stop.send_replace(true);
+        server.stop.notify_one();
         server.accepting.await.unwrap().end().await;
         let rest = spawn_blocking(move || {
             let mut rest = String::new();
@@ -184,8 +184,53 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_finish_its_headers_is_cut_off() {
-        let server = start(Router::new(), Duration::from_millis(50)).await;
+        let patience = Patience { headers: Duration::from_millis(50), ..Patience::default() };
+        let server = start(Router::new(), patience).await;
         let answer = exchange(server.address, "GET / HTTP/1.1\r\nhost:").await.unwrap();
         assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+
+    /// An answer larger than what the system keeps for a client, which says when the server lets go of it.
+    struct Answer(Vec<u8>, Arc<Notify>);
+
+    impl AsRef<[u8]> for Answer {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Answer {
+        fn drop(&mut self) {
+            self.1.notify_one();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_its_answer_is_cut_off() {
+        const SIZE: usize = 64 * 1024 * 1024;
+        let let_go = Arc::new(Notify::new());
+        let handler = {
+            let let_go = Arc::clone(&let_go);
+            async move || Body::from(Bytes::from_owner(Answer(vec![0; SIZE], let_go)))
+        };
+        let patience = Patience { reading: Duration::from_millis(50), ..Patience::default() };
+        let server = start(Router::new().route("/", get(handler)), patience).await;
+        let mut client = spawn_blocking(move || {
+            let mut client = TcpStream::connect(server.address).unwrap();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+            client
+        })
+        .await
+        .unwrap();
+        timeout(Duration::from_secs(60), let_go.notified()).await.expect("it is cut off");
+        let read = spawn_blocking(move || {
+            let (mut read, mut piece) = (0, vec![0; 1024 * 1024]);
+            // The end, or a reset: either way no more comes.
+            while let Ok(more @ 1..) = client.read(&mut piece) {
+                read += more;
+            }
+            read
+        });
+        assert!(read.await.unwrap() < SIZE);
     }
 }

@@ -6,13 +6,13 @@ mod embedded;
 mod listen;
 mod logging;
 mod secrets;
+mod stop;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fs, io};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use crate::app::App;
 use crate::config::{Config, EgressConfig};
@@ -21,13 +21,10 @@ use crate::store::{self, Store};
 use crate::{router, tick};
 
 use embedded::Embedded;
+use listen::Patience;
+use stop::{Stop, supervise};
 
-/// How long a stop may take.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// What is left of it for the embedded Redis.
-const STORE_STOPS_WITHIN: Duration = Duration::from_secs(2);
-
-/// Why the server did not start.
+/// Why the server did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The data directory cannot be used.
@@ -61,18 +58,23 @@ pub enum Error {
     /// Signals cannot be listened to.
     #[error("signals: {0}")]
     Signals(#[source] io::Error),
+    /// The scheduler ended by itself.
+    #[error(
+        "the scheduler broke off, so the server stopped: {0}; start it again: what was under way comes back"
+    )]
+    Scheduler(#[source] JoinError),
 }
 
 /// Runs the local server until it is told to stop.
 ///
 /// # Errors
-/// Says in words what keeps it from starting.
+/// Says in words what keeps it from starting, or has stopped it before it was told to.
 pub async fn run(config: Config) -> Result<(), Error> {
     logging::init(&config.log);
     raise_open_files();
     let data_dir = config.server.data_dir.clone();
     make_data_dir(&data_dir)?;
-    let stop = listen::stop_signal().map_err(Error::Signals)?;
+    let stop = Stop::on_signals().map_err(Error::Signals)?;
     let bind = config.server.bind;
     let listener = TcpListener::bind(bind).await.map_err(|source| Error::Bind { bind, source })?;
     let address = listener.local_addr().map_err(|source| Error::Bind { bind, source })?;
@@ -80,14 +82,14 @@ pub async fn run(config: Config) -> Result<(), Error> {
 
     let (redis_url, embedded) = match &config.redis.url {
         Some(url) => (url.clone(), None),
-        None => match Embedded::start(&data_dir, stopped(stop.clone())).await? {
+        None => match Embedded::start(&data_dir, &stop).await? {
             Some(embedded) => (embedded.url(), Some(embedded)),
             None => return Ok(()),
         },
     };
-    let served = serve(config, &redis_url, listener, &local_url, &data_dir, stop).await;
+    let served = serve(config, &redis_url, listener, &local_url, &data_dir, &stop).await;
     let left = match embedded {
-        Some(embedded) => embedded.stop().await,
+        Some(embedded) => embedded.stop(stop.deadline()).await,
         None => Ok(()),
     };
     served?;
@@ -105,18 +107,13 @@ fn raise_open_files() {
     }
 }
 
-/// Ends when the server is told to stop.
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 async fn serve(
     config: Config,
     redis_url: &str,
     listener: TcpListener,
     local_url: &str,
     data_dir: &Path,
-    stop: watch::Receiver<bool>,
+    stop: &Stop,
 ) -> Result<(), Error> {
     let store = Store::connect(redis_url).await?;
     let public_url = config.server.public_url.clone().unwrap_or_else(|| local_url.to_owned());
@@ -126,22 +123,28 @@ async fn serve(
 
     let scheduler = tokio::spawn({
         let (app, stop) = (app.clone(), stop.clone());
-        async move { tick::run_forever(&app, stopped(stop)).await }
+        async move { tick::run_forever(&app, stop.begun()).await }
     });
+    let scheduler = supervise(scheduler, stop.clone());
     publish_url(data_dir, local_url)?;
     tracing::info!(public_url, "baton listens on {local_url}");
     let router = router::whole(app.clone());
-    let requests = listen::accept(listener, router, listen::HEADERS_WITHIN, stop).await;
+    let requests = listen::accept(listener, router, Patience::default(), stop.begun()).await;
     tracing::info!("stopping: what is under way may end");
-    withdraw_url(data_dir, local_url);
+    // Also answers the long polls.
     app.stop_claiming();
+    withdraw_url(data_dir, local_url);
     app.calls.close();
-    let bound = STOP_WITHIN.saturating_sub(STORE_STOPS_WITHIN);
-    let all = async { tokio::join!(requests.end(), scheduler, app.calls.wait()) };
-    if tokio::time::timeout(bound, all).await.is_err() {
+    let mut ended = None;
+    let scheduler = async { ended = Some(scheduler.await) };
+    let all = async { tokio::join!(scheduler, requests.end(), app.calls.wait()) };
+    if tokio::time::timeout_at(stop.calls_deadline(), all).await.is_err() {
         tracing::warn!("some calls were cut off: their leases bring the work back");
     }
-    Ok(())
+    match ended {
+        Some(Ok(Err(broke))) => Err(Error::Scheduler(broke)),
+        _ => Ok(()),
+    }
 }
 
 fn egress(

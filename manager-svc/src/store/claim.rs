@@ -59,6 +59,21 @@ pub struct Claimed {
     pub data: Bytes,
 }
 
+/// What several claims brought.
+#[derive(Debug)]
+pub struct Claims<T> {
+    /// What was claimed, each with its payload.
+    pub whole: Vec<T>,
+    /// Claimed, but the payload is gone, which no script does: with the token that settles it.
+    pub bare: Vec<(Action, TokenHash)>,
+}
+
+impl<T> Default for Claims<T> {
+    fn default() -> Self {
+        Self { whole: Vec::new(), bare: Vec::new() }
+    }
+}
+
 impl HandOver {
     /// The keys of the candidates, four each.
     pub(super) fn keys(&self) -> impl Iterator<Item = String> {
@@ -87,37 +102,38 @@ pub(super) fn assignment(value: &Value) -> Result<Option<Assignment>, Error> {
 
 impl Store {
     /// Claims queued actions for several processors: one round trip for the claims, one for their payloads.
+    /// A claim that the server refuses is reported, and does not hide the others.
     ///
     /// # Errors
     /// When the store is away: the same call may be made again; else leases bring back what was claimed.
-    pub async fn claim_attempts(&self, asks: &[ClaimAsk]) -> Result<Vec<Claimed>, Error> {
+    pub async fn claim_attempts(&self, asks: &[ClaimAsk]) -> Result<Claims<Claimed>, Error> {
         let mut pipeline = Pipeline::with_capacity(asks.len());
         for ask in asks {
             pipeline.add_command(claim_command(ask));
         }
         let answers = self.all(&pipeline).await?;
-        let mut claims = Vec::new();
+        let mut records = Vec::new();
         for (ask, answer) in asks.iter().zip(answers) {
-            let items = reply::list(&answer)?;
-            let url = reply::text(reply::at(items, 0)?)?;
-            for ((id, _, token), record) in ask.actions.iter().zip(&items[2..]) {
-                if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
-                    let processor = ask.processor.id.clone();
-                    let assignment = Assignment { processor, url: url.to_owned() };
-                    claims.push((action, assignment, token.clone()));
+            let read = claimed(ask, &answer);
+            match read {
+                Err(Error::Away(_) | Error::Full(_)) => return read.map(|_| Claims::default()),
+                Err(error) => {
+                    tracing::error!(processor = ask.processor.id, %error, "a claim was refused");
                 }
+                Ok(claimed) => records.extend(claimed),
             }
         }
-        let keys: Vec<_> = claims.iter().map(|(a, ..)| keys::data(&a.id, &a.data)).collect();
-        let payloads = self.payloads(&keys).await?;
-        Ok(claims
-            .into_iter()
-            .zip(payloads)
-            // A claim whose payload is gone waits for its lease, and for the reconciler to say so.
-            .filter_map(|((action, assignment, token), data)| {
-                Some(Claimed { action, assignment, token, data: data? })
-            })
-            .collect())
+        let keys: Vec<_> = records.iter().map(|(a, ..)| keys::data(&a.id, &a.data)).collect();
+        let mut claims = Claims::default();
+        for ((action, assignment, token), data) in
+            records.into_iter().zip(self.payloads(&keys).await?)
+        {
+            match data {
+                Some(data) => claims.whole.push(Claimed { action, assignment, token, data }),
+                None => claims.bare.push((action, token.hash())),
+            }
+        }
+        Ok(claims)
     }
 
     /// Reads payloads, all in one round trip.
@@ -132,6 +148,21 @@ impl Store {
             _ => Err(Error::Answer("a list of payloads was expected")),
         }
     }
+}
+
+/// Reads the answer to one ask.
+fn claimed(ask: &ClaimAsk, answer: &Value) -> Result<Vec<(Action, Assignment, Token)>, Error> {
+    let items = reply::list(answer)?;
+    let url = reply::text(reply::at(items, 0)?)?;
+    let mut claims = Vec::new();
+    for ((id, _, token), record) in ask.actions.iter().zip(items.iter().skip(2)) {
+        if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
+            let assignment =
+                Assignment { processor: ask.processor.id.clone(), url: url.to_owned() };
+            claims.push((action, assignment, token.clone()));
+        }
+    }
+    Ok(claims)
 }
 
 fn claim_command(ask: &ClaimAsk) -> Cmd {

@@ -1,7 +1,9 @@
 //! Claiming and settling deliveries.
 
 use bytes::Bytes;
+use deadpool_redis::redis::{Cmd, Pipeline, Value};
 
+use super::claim::Claims;
 use super::script::{self, Args};
 use super::{Error, Store, codec, keys, reply};
 use crate::domain::{Action, ActionId, Receiver, TokenHash};
@@ -28,41 +30,52 @@ pub enum DeliveryEnd {
     Again(u64, String),
 }
 
+/// What to claim for one host.
+#[derive(Debug)]
+pub struct DeliveryAsk {
+    /// The host.
+    pub host: String,
+    /// Outcomes in its queue, each with the due time that was seen and a new token. Without any, the host is
+    /// looked at again when its first outcome is due.
+    pub actions: Vec<(ActionId, u64, TokenHash)>,
+    /// When the host may be tried again at the earliest, in milliseconds since the Unix epoch.
+    pub not_before: u64,
+}
+
 impl Store {
-    /// Claims outcomes that are due at a host (each with the due time that was seen and a new token), and reads their payloads: two round trips.
+    /// Claims outcomes that are due, at several hosts: one round trip for the claims, one for their payloads.
+    /// A claim that the server refuses is reported, and does not hide the others.
     ///
     /// # Errors
     /// When the store is away: the same call may be made again; else leases bring back what was claimed.
     pub async fn claim_deliveries(
         &self,
-        host: &str,
-        asks: &[(ActionId, u64, TokenHash)],
+        asks: &[DeliveryAsk],
         lease_ms: u64,
-    ) -> Result<Vec<ClaimedDelivery>, Error> {
-        let mut keys = vec![keys::output(host)];
-        keys.extend(asks.iter().map(|(id, ..)| keys::action(id)));
-        let cmd = asks
-            .iter()
-            .fold(script::CLAIM_DELIVERIES.call(&keys).with(lease_ms), |cmd, (id, due, token)| {
-                cmd.with(id.as_str()).with(token.as_str()).with(*due)
-            });
-        let answer = self.one(cmd).await?;
-        let items = reply::list(&answer)?;
-        let mut claims = Vec::new();
-        for ((id, _, token), record) in asks.iter().zip(items) {
-            if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
-                claims.push((action, token.clone()));
+    ) -> Result<Claims<ClaimedDelivery>, Error> {
+        let mut pipeline = Pipeline::with_capacity(asks.len());
+        for ask in asks {
+            pipeline.add_command(claim_command(ask, lease_ms));
+        }
+        let answers = self.all(&pipeline).await?;
+        let mut records = Vec::new();
+        for (ask, answer) in asks.iter().zip(answers) {
+            let read = claimed(ask, &answer);
+            match read {
+                Err(Error::Away(_) | Error::Full(_)) => return read.map(|_| Claims::default()),
+                Err(error) => tracing::error!(host = ask.host, %error, "a claim was refused"),
+                Ok(claimed) => records.extend(claimed),
             }
         }
-        let keys: Vec<_> = claims.iter().map(|(a, _)| keys::data(&a.id, &a.data)).collect();
-        let payloads = self.payloads(&keys).await?;
-        Ok(claims
-            .into_iter()
-            .zip(payloads)
-            .filter_map(|((action, token), data)| {
-                Some(ClaimedDelivery { action, data: data?, token })
-            })
-            .collect())
+        let keys: Vec<_> = records.iter().map(|(a, _)| keys::data(&a.id, &a.data)).collect();
+        let mut claims = Claims::default();
+        for ((action, token), data) in records.into_iter().zip(self.payloads(&keys).await?) {
+            match data {
+                Some(data) => claims.whole.push(ClaimedDelivery { action, data, token }),
+                None => claims.bare.push((action, token)),
+            }
+        }
+        Ok(claims)
     }
 
     /// Records what a send met; `false` when its lease was lost to another send.
@@ -101,4 +114,24 @@ impl Store {
         let answer = self.one(cmd).await?;
         Ok(reply::integer(&answer)? == 1)
     }
+}
+
+fn claim_command(ask: &DeliveryAsk, lease_ms: u64) -> Cmd {
+    let mut keys = vec![keys::output(&ask.host), keys::RECEIVERS.to_owned()];
+    keys.extend(ask.actions.iter().map(|(id, ..)| keys::action(id)));
+    let cmd = script::CLAIM_DELIVERIES.call(&keys).with(&ask.host).with(lease_ms);
+    ask.actions.iter().fold(cmd.with(ask.not_before), |cmd, (id, due, token)| {
+        cmd.with(id.as_str()).with(token.as_str()).with(*due)
+    })
+}
+
+/// Reads the answer to one ask.
+fn claimed(ask: &DeliveryAsk, answer: &Value) -> Result<Vec<(Action, TokenHash)>, Error> {
+    let mut claims = Vec::new();
+    for ((id, _, token), record) in ask.actions.iter().zip(reply::list(answer)?) {
+        if let Some(action) = codec::decode_if_whole(id, &reply::fields(record)?) {
+            claims.push((action, token.clone()));
+        }
+    }
+    Ok(claims)
 }

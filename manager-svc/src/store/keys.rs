@@ -5,29 +5,34 @@ use crate::domain::{ActionId, Nonce};
 
 /// STRING, the last sequence number: `INCR` by whatever makes an action ready. No TTL.
 pub(super) const SEQ: &str = "{p0}:seq";
-/// STRING, the last epoch: `INCR` by `register_processor`. No TTL.
+/// STRING, the last epoch, or version of a pause: `INCR` by `register_processor`, `switch_processor`. No TTL.
 pub(super) const EPOCHS: &str = "{p0}:epochs";
-/// ZSET, actions without outcome by deadline (ms). Written by `submit_actions`, `finish_action`, `fail_action`.
+/// ZSET, actions without outcome by deadline (ms). Written by `submit_actions`, `finish_action`, `end_action`, `redrive_action`.
 pub(super) const LIVE: &str = "{p0}:live";
 /// ZSET, actions that wait for a delay or a backoff, by the time they are ready (ms).
-/// Written by `submit_actions`, `retry_attempt`, `promote_delayed`, `fail_action`.
+/// Written by `submit_actions`, `retry_attempt`, `promote_delayed`, `end_action`.
 pub(super) const DELAYED: &str = "{p0}:delayed";
 /// SET, the targets whose input queue is not empty. Written by whatever fills or empties one.
 pub(super) const TARGETS: &str = "{p0}:targets";
 /// ZSET, the hosts whose output queue is not empty, by when each may next be tried (ms).
-/// Written by `finish_action`, `fail_action`, `settle_delivery`.
+/// Written by `finish_action`, `end_action`, `claim_deliveries`, `settle_delivery`, `redrive_action`,
+/// `redeliver_action`.
 pub(super) const RECEIVERS: &str = "{p0}:receivers";
 /// ZSET, actions with an outcome other than failed, by the time it was reached (ms).
-/// Written by `finish_action`; trimmed by age.
+/// Written by `finish_action`, `end_action`; trimmed by age.
 pub(super) const DONE: &str = "{p0}:done";
-/// ZSET, failed actions by the time they failed (ms). Written by `fail_action`; trimmed by age.
+/// ZSET, failed actions by the time they failed (ms). Written by `end_action`,
+/// `redrive_action`; trimmed by age.
 pub(super) const FAILED: &str = "{p0}:failed";
 /// ZSET, processor ids by when their next health check is due (ms).
 /// Written by `register_processor`, `claim_check`, `drain_processor`.
 pub(super) const PROCESSORS: &str = "{p0}:processors";
 /// ZSET, ids and names that were ever registered, by when they were last seen (ms): what a job may name.
-/// Written by `register_processor`, `record_check`; trimmed by age.
+/// Written by `register_processor`, `record_check`, `forget_targets`.
 pub(super) const KNOWN: &str = "{p0}:known";
+/// HASH, ids of processors that were removed: the `epoch answer nonce` of their last registration.
+/// Written by `drain_processor`, `register_processor`; `forget_targets` removes an id together with `known`.
+pub(super) const LEFT: &str = "{p0}:left";
 /// Never exists: fills a place in KEYS that a call does not use.
 pub(super) const NONE: &str = "{p0}:none";
 
@@ -49,7 +54,8 @@ pub(super) fn data(id: &ActionId, nonce: &Nonce) -> String {
 }
 
 /// ZSET, actions ready for a target by sequence number: first in, first out.
-/// Written by `submit_actions`, `advance_action`, `promote_delayed`, `claim_attempts`, `fail_action`.
+/// Written by `submit_actions`, `advance_action`, `promote_delayed`, `claim_attempts`,
+/// `return_attempt`, `end_action`, `redrive_action`.
 pub(super) fn input(target: &str) -> String {
     of("input", target)
 }
@@ -61,13 +67,15 @@ pub(super) fn pending(processor: &str) -> String {
 }
 
 /// ZSET, outcomes for a host (name and port), by due time or end of the send's lease (ms).
-/// Written by `finish_action`, `fail_action`, `claim_deliveries`, `settle_delivery`.
+/// Written by `finish_action`, `end_action`, `claim_deliveries`, `settle_delivery`, `redrive_action`,
+/// `redeliver_action`.
 pub(super) fn output(host: &str) -> String {
     of("output", host)
 }
 
-/// HASH, a processor's record (`processors.rs` lists its fields). No TTL.
-/// Written by `register_processor`, `drain_processor`, `record_check`, `claim_check` and what settles an attempt.
+/// HASH, a processor's record (`processors` lists its fields). No TTL.
+/// Written by `register_processor`, `drain_processor`, `switch_processor`, `record_check`, `claim_check` and what
+/// settles an attempt.
 pub(super) fn processor(id: &str) -> String {
     of("processor", id)
 }

@@ -1,6 +1,6 @@
 //! What a tick looks at before it acts: ids and times, no records.
 
-use deadpool_redis::redis::Pipeline;
+use deadpool_redis::redis::{Pipeline, Value};
 
 use super::script;
 use super::{BATCH, Error, Store, keys, reply};
@@ -17,27 +17,26 @@ pub struct Look {
     pub delayed: Vec<(u64, ActionId)>,
     /// The live actions whose deadline comes first.
     pub deadlines: Vec<(u64, ActionId)>,
-    /// The hosts whose output queue is not empty, by when they may be tried.
+    /// The first hosts whose output queue is not empty, by when they may be tried.
     pub receivers: Vec<(u64, String)>,
     /// Processors by when their health check is due.
     pub checks: Vec<(u64, String)>,
 }
 
-/// The heads of one processor's queues.
+/// What waits for some targets, and how busy some processors are.
 #[derive(Debug, Default)]
 pub struct Heads {
     /// When they were looked at, by the store's clock.
     pub seen_at: u64,
-    /// How many attempts it has in flight.
-    pub in_flight: u64,
-    /// Waiting for its id, by sequence number.
-    pub own: Vec<(u64, ActionId)>,
-    /// Waiting for its name, by sequence number.
-    pub shared: Vec<(u64, ActionId)>,
+    /// Per processor, how many attempts it has in flight.
+    pub in_flight: Vec<usize>,
+    /// Per target, the first actions by sequence number.
+    pub waiting: Vec<Vec<(u64, ActionId)>>,
 }
 
 impl Store {
-    /// Looks at every index, in one round trip.
+    /// Looks at every index, in one round trip. One that cannot be read is reported, and does not hide the
+    /// others.
     ///
     /// # Errors
     /// When the store is away.
@@ -45,52 +44,59 @@ impl Store {
         let mut pipeline = Pipeline::with_capacity(6);
         pipeline.add_command(script::READ_CLOCK.call(&[keys::SEQ]));
         pipeline.cmd("SMEMBERS").arg(keys::TARGETS);
-        for key in [keys::DELAYED, keys::LIVE] {
+        for key in [keys::DELAYED, keys::LIVE, keys::RECEIVERS] {
             pipeline.cmd("ZRANGE").arg(key).arg(0).arg(BATCH - 1).arg("WITHSCORES");
         }
-        for key in [keys::RECEIVERS, keys::PROCESSORS] {
-            pipeline.cmd("ZRANGE").arg(key).arg(0).arg(-1).arg("WITHSCORES");
-        }
+        pipeline.cmd("ZRANGE").arg(keys::PROCESSORS).arg(0).arg(-1).arg("WITHSCORES");
         let answers = self.all(&pipeline).await?;
+        let scored = |place: usize, key: &'static str| {
+            readable(key, reply::at(&answers, place).and_then(reply::scored))
+        };
         Ok(Look {
             now: reply::number(reply::at(&answers, 0)?)?,
-            targets: reply::list(reply::at(&answers, 1)?)?
-                .iter()
-                .map(|target| reply::text(target).map(str::to_owned))
-                .collect::<Result<_, _>>()?,
-            delayed: actions(reply::scored(reply::at(&answers, 2)?)?),
-            deadlines: actions(reply::scored(reply::at(&answers, 3)?)?),
-            receivers: reply::scored(reply::at(&answers, 4)?)?,
-            checks: reply::scored(reply::at(&answers, 5)?)?,
+            targets: readable(keys::TARGETS, reply::at(&answers, 1).and_then(reply::texts))?,
+            delayed: actions(scored(2, keys::DELAYED)?),
+            deadlines: actions(scored(3, keys::LIVE)?),
+            receivers: scored(4, keys::RECEIVERS)?,
+            checks: scored(5, keys::PROCESSORS)?,
         })
     }
 
-    /// Looks at the heads of the queues of several processors (id, name, how many), in one round trip.
+    /// Looks at what waits for some targets (each with how many of its first), and at how many attempts some
+    /// processors have in flight, in one round trip.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn heads(&self, asks: &[(&str, &str, usize)]) -> Result<Vec<Heads>, Error> {
-        let mut pipeline = Pipeline::with_capacity(3 * asks.len() + 1);
+    pub async fn heads(
+        &self,
+        processors: &[&str],
+        targets: &[(&str, usize)],
+    ) -> Result<Heads, Error> {
+        let mut pipeline = Pipeline::with_capacity(processors.len() + targets.len() + 1);
         pipeline.add_command(script::READ_CLOCK.call(&[keys::SEQ]));
-        for (id, name, most) in asks {
+        for id in processors {
             pipeline.cmd("ZCARD").arg(keys::pending(id));
-            for target in [id, name] {
-                let stop = most.saturating_sub(1);
-                pipeline.cmd("ZRANGE").arg(keys::input(target)).arg(0).arg(stop).arg("WITHSCORES");
-            }
+        }
+        for (target, most) in targets {
+            let stop = most.saturating_sub(1);
+            pipeline.cmd("ZRANGE").arg(keys::input(target)).arg(0).arg(stop).arg("WITHSCORES");
         }
         let answers = self.all(&pipeline).await?;
-        let seen_at = reply::number(reply::at(&answers, 0)?)?;
-        asks.iter()
-            .zip(answers[1..].chunks_exact(3))
-            .map(|((id, name, _), answer)| {
-                let own = actions(reply::scored(&answer[1])?);
-                // A processor named as its id has one queue.
-                let shared =
-                    if id == name { Vec::new() } else { actions(reply::scored(&answer[2])?) };
-                Ok(Heads { seen_at, in_flight: reply::number(&answer[0])?, own, shared })
-            })
-            .collect()
+        let (seen_at, counts) = answers.split_first().ok_or(Error::Answer("no answer"))?;
+        let (counts, queues) = counts.split_at(processors.len().min(counts.len()));
+        let count = |(id, answer): (&&str, &Value)| -> Result<usize, Error> {
+            // What cannot be counted has no room.
+            let count = readable(id, reply::number(answer).map(Some))?.unwrap_or(u64::MAX);
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        };
+        let queue = |((target, _), answer): (&(&str, usize), &Value)| {
+            readable(target, reply::scored(answer)).map(actions)
+        };
+        Ok(Heads {
+            seen_at: reply::number(seen_at)?,
+            in_flight: processors.iter().zip(counts).map(count).collect::<Result<_, _>>()?,
+            waiting: targets.iter().zip(queues).map(queue).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The first entries of several hosts' output queues by due time or lease end, in one round trip.
@@ -108,18 +114,27 @@ impl Store {
             pipeline.cmd("ZRANGE").arg(keys::output(host)).arg(0).arg(stop).arg("WITHSCORES");
         }
         let answers = self.all(&pipeline).await?;
-        answers.iter().map(|answer| Ok(actions(reply::scored(answer)?))).collect()
+        let queue =
+            |(host, answer): (&&str, &Value)| readable(host, reply::scored(answer)).map(actions);
+        hosts.iter().zip(&answers).map(queue).collect()
     }
 
-    /// The attempts of a processor whose lease is over.
+    /// The attempts whose lease is over, at most [`BATCH`] for each of some processors, in one round trip.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn lapsed(&self, processor: &str, now: u64) -> Result<Vec<ActionId>, Error> {
-        let mut cmd = deadpool_redis::redis::Cmd::new();
-        cmd.arg("ZRANGE").arg(keys::pending(processor)).arg("-inf").arg(now).arg("BYSCORE");
-        cmd.arg("LIMIT").arg(0).arg(BATCH);
-        ids(&self.one(cmd).await?)
+    pub async fn lapsed(&self, processors: &[&str], now: u64) -> Result<Vec<ActionId>, Error> {
+        let mut pipeline = Pipeline::with_capacity(processors.len());
+        for id in processors {
+            pipeline.cmd("ZRANGE").arg(keys::pending(id)).arg("-inf").arg(now).arg("BYSCORE");
+            pipeline.arg("LIMIT").arg(0).arg(BATCH);
+        }
+        let mut lapsed = Vec::new();
+        for (id, answer) in processors.iter().zip(self.all(&pipeline).await?) {
+            let ids = readable(id, reply::texts(&answer))?;
+            lapsed.extend(ids.iter().filter_map(|id| ActionId::parse(id).ok()));
+        }
+        Ok(lapsed)
     }
 
     /// Puts delayed actions that are due into their queues, with the targets they were seen with.
@@ -149,10 +164,13 @@ fn actions(entries: Vec<(u64, String)>) -> Vec<(u64, ActionId)> {
         .collect()
 }
 
-fn ids(value: &deadpool_redis::redis::Value) -> Result<Vec<ActionId>, Error> {
-    let mut ids = Vec::new();
-    for id in reply::list(value)? {
-        ids.extend(ActionId::parse(reply::text(id)?).ok());
+/// What an index holds; nothing when it cannot be read, which is said: it must not hide the others.
+pub(super) fn readable<T: Default>(index: &str, read: Result<T, Error>) -> Result<T, Error> {
+    match read {
+        Err(Error::Away(_) | Error::Full(_)) | Ok(_) => read,
+        Err(error) => {
+            tracing::error!(index, %error, "an index cannot be read");
+            Ok(T::default())
+        }
     }
-    Ok(ids)
 }

@@ -15,8 +15,11 @@
 mod claim;
 mod codec;
 mod deliver;
+mod end;
+mod forget;
 mod invariants;
 mod keys;
+mod lease;
 mod look;
 mod pool;
 mod processors;
@@ -29,14 +32,18 @@ mod submit;
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 
-pub use claim::{Assignment, Candidate, ClaimAsk, Claimed, HandOver};
+pub use claim::{Assignment, Candidate, ClaimAsk, Claimed, Claims, HandOver};
 pub use codec::CodecError;
-pub use deliver::{ClaimedDelivery, DeliveryEnd};
+pub use deliver::{ClaimedDelivery, DeliveryAsk, DeliveryEnd};
+pub use forget::REMEMBERED_MS;
 pub use invariants::Violation;
+pub use lease::Back;
 pub use look::{Heads, Look};
-pub use processors::{Checked, Drained, Processor, ProcessorStatus, Registered, Registration};
+pub use processors::{
+    Checked, Drained, Processor, ProcessorStatus, Registered, Registration, Seen, Switch, Switched,
+};
 pub use read::{QueueSizes, StoreInfo};
-pub use settle::{Advanced, Ending, Finished, Output, Settled, Why};
+pub use settle::{Advanced, Ending, Finished, Output, Settled, StepEnd, Why};
 pub use submit::{IdempotencyKey, NewAction, Submitted};
 
 /// How many items one script may take.

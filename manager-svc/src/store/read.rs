@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, InfoDict, Pipeline, Value};
 
+use super::look::readable;
 use super::{Error, Store, codec, keys, reply};
 use crate::domain::{Action, ActionId, Nonce};
 
@@ -68,7 +69,7 @@ impl Store {
         ids.iter()
             .zip(&answers)
             .map(|(id, answer)| {
-                let fields = reply::fields(answer)?;
+                let fields = readable(id.as_str(), reply::fields(answer))?;
                 Ok(codec::decode_if_whole(id, &fields))
             })
             .collect()
@@ -84,19 +85,22 @@ impl Store {
         reply::payload(self.one(cmd).await?)
     }
 
-    /// Queue sizes, given the ids of the processors: two or three round trips.
+    /// Queue sizes, given the ids of the processors: three or four round trips.
     ///
     /// # Errors
     /// When the store is away.
     pub async fn queue_sizes(&self, processors: &[String]) -> Result<QueueSizes, Error> {
         let look = self.look().await?;
+        let mut hosts = Cmd::new();
+        hosts.arg("ZRANGE").arg(keys::RECEIVERS).arg(0).arg(-1);
+        let hosts = reply::texts(&self.one(hosts).await?)?;
         let mut pipeline = Pipeline::new();
         for key in [keys::DELAYED, keys::LIVE, keys::FAILED] {
             pipeline.cmd("ZCARD").arg(key);
         }
         let pending = processors.iter().map(|id| keys::pending(id));
         let input = look.targets.iter().map(|target| keys::input(target));
-        let output = look.receivers.iter().map(|(_, host)| keys::output(host));
+        let output = hosts.iter().map(|host| keys::output(host));
         let groups = [pending.collect::<Vec<_>>(), input.collect(), output.collect()];
         for key in groups.iter().flatten() {
             pipeline.cmd("ZCARD").arg(key);
@@ -157,25 +161,5 @@ impl Store {
             }
             _ => None,
         }
-    }
-
-    /// Forgets ended actions that are older than the retention, in the indexes: their records and payloads
-    /// have a TTL of their own.
-    ///
-    /// # Errors
-    /// When the store is away.
-    pub async fn forget_ended(&self, before: u64, known_before: u64) -> Result<(), Error> {
-        let mut pipeline = Pipeline::with_capacity(3);
-        for (key, limit) in
-            [(keys::DONE, before), (keys::FAILED, before), (keys::KNOWN, known_before)]
-        {
-            pipeline.cmd("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(format!("({limit}"));
-        }
-        self.all(&pipeline)
-            .await?
-            .into_iter()
-            .map(reply::checked)
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(())
     }
 }

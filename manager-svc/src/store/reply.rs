@@ -68,10 +68,16 @@ pub(super) fn at(items: &[Value], index: usize) -> Result<&Value, Error> {
 
 /// Members and scores, as `WITHSCORES` answers them; scores are whole numbers here.
 pub(super) fn scored(value: &Value) -> Result<Vec<(u64, String)>, Error> {
-    list(value)?
+    Ok(list(value)?
         .chunks_exact(2)
-        .map(|pair| Ok((number(&pair[1])?, text(&pair[0])?.to_owned())))
-        .collect()
+        // A score or a member that is none of ours: the invariant checker names it.
+        .filter_map(|pair| Some((number(&pair[1]).ok()?, text(&pair[0]).ok()?.to_owned())))
+        .collect())
+}
+
+/// A list of texts.
+pub(super) fn texts(value: &Value) -> Result<Vec<String>, Error> {
+    list(value)?.iter().map(|item| text(item).map(str::to_owned)).collect()
 }
 
 /// Fields and values of a HASH.

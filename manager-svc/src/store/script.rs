@@ -23,21 +23,26 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ADVANCE_ACTION = ["clock", "choose", "fence", "queue"] "advance_action";
+    ADVANCE_ACTION = ["clock", "choose", "fence", "settle", "queue"] "advance_action";
     CLAIM_ATTEMPTS = ["clock", "choose"] "claim_attempts";
     CLAIM_CHECK = ["clock"] "claim_check";
     CLAIM_DELIVERIES = ["clock"] "claim_deliveries";
     DRAIN_PROCESSOR = ["clock"] "drain_processor";
-    FAIL_ACTION = ["clock", "choose", "fence", "outcome"] "fail_action";
-    FINISH_ACTION = ["clock", "choose", "fence", "outcome"] "finish_action";
+    END_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "end_action";
+    FINISH_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "finish_action";
+    FORGET_TARGETS = ["clock"] "forget_targets";
     PROMOTE_DELAYED = ["clock", "queue"] "promote_delayed";
     READ_CLOCK = ["clock"] "read_clock";
     RECORD_CHECK = ["clock"] "record_check";
+    REDELIVER_ACTION = ["clock", "fence", "settle", "outcome"] "redeliver_action";
+    REDRIVE_ACTION = ["clock", "fence", "queue", "outcome"] "redrive_action";
     REGISTER_PROCESSOR = ["clock"] "register_processor";
     RENEW_LEASE = ["clock", "fence"] "renew_lease";
-    RETRY_ATTEMPT = ["clock", "fence"] "retry_attempt";
+    RETRY_ATTEMPT = ["clock", "fence", "settle"] "retry_attempt";
+    RETURN_ATTEMPT = ["clock", "fence"] "return_attempt";
     SETTLE_DELIVERY = ["clock", "outcome"] "settle_delivery";
     SUBMIT_ACTIONS = ["clock", "choose", "queue"] "submit_actions";
+    SWITCH_PROCESSOR = ["clock"] "switch_processor";
 }
 
 impl Script {

@@ -1,4 +1,4 @@
-//! Settling attempts.
+//! Settling steps that the action goes on from, and what any settlement has in common.
 
 use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, Value};
@@ -6,6 +6,7 @@ use deadpool_redis::redis::{Cmd, Value};
 use super::claim::{Assignment, HandOver, assignment};
 use super::script::{self, Args};
 use super::{Error, Store, codec, keys, reply, set_payload};
+use crate::domain::action::Status;
 use crate::domain::{Action, Failure, Nonce, TokenHash};
 
 /// What became of a transition that only the holder of the attempt may make.
@@ -70,31 +71,60 @@ pub enum Why<'a> {
     Lease(&'a TokenHash),
     /// The action's deadline is over; the action has the version that was seen.
     Deadline,
+    /// Somebody wants no more of it; the action has the version that was seen.
+    Cancel,
 }
 
 impl Why<'_> {
-    fn token(&self) -> &str {
+    pub(super) fn token(&self) -> &str {
         match self {
             Self::Token(token) | Self::Lease(token) => token.as_str(),
-            Self::Deadline => "",
+            Self::Deadline | Self::Cancel => "",
+        }
+    }
+
+    pub(super) fn ground(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Lease(_) => "lease",
+            Self::Deadline => "deadline",
+            Self::Cancel => "cancel",
         }
     }
 }
 
+/// How a step ended that the action goes on from.
+#[derive(Debug, Clone, Copy)]
+pub struct StepEnd<'a> {
+    /// On what ground: a token or a lease.
+    pub why: Why<'a>,
+    /// Its output; a skipped step has none, the data stays as it was.
+    pub output: &'a Output,
+    /// Why it is skipped; `None` when it succeeded.
+    pub skipped: Option<&'a Failure>,
+}
+
+impl<'a> StepEnd<'a> {
+    /// A step whose holder reports success.
+    #[must_use]
+    pub fn succeeded(token: &'a TokenHash, output: &'a Output) -> Self {
+        Self { why: Why::Token(token), output, skipped: None }
+    }
+}
+
 impl Store {
-    /// Settles a step that succeeded; the next one becomes ready, or is claimed at once.
+    /// Settles a step that succeeded or is skipped; the next one becomes ready, or is claimed at once.
     ///
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn advance(
         &self,
         action: &Action,
-        token: &TokenHash,
-        output: &Output,
+        end: StepEnd<'_>,
         hand_over: Option<&HandOver>,
     ) -> Result<Settled<Advanced>, Error> {
         let next = action.next_job().ok_or(Error::Answer("there is no next step"))?;
-        let (before, after, name) = payload_keys(action, output);
+        let (before, after, name) = payload_keys(action, end.output);
         let processor = holder(action);
         let mut keys = vec![
             keys::action(&action.id),
@@ -111,15 +141,17 @@ impl Store {
             .call(&keys)
             .with(action.id.as_str())
             .with(action.step)
-            .with(token.as_str())
-            .with(output.nonce.as_str())
+            .with(end.why.token())
+            .with(end.output.nonce.as_str())
             .with(action.data.as_str())
             .with(name.as_str())
+            .with(end.why.ground())
+            .with(end.skipped.map_or(String::new(), codec::encode_failure))
             .with(next.target.as_str())
             .with(next.timeout_ms)
             .with(hand_over.map_or(0, |wish| wish.candidates.len()))
             .with(hand_over.map_or("", |wish| wish.token.as_str()));
-        let answer = self.with_payloads(written(&after, output), cmd).await?;
+        let answer = self.with_payloads(written(&after, end.output), cmd).await?;
         settled(&answer, |items| {
             Ok(Advanced {
                 now: reply::number(reply::at(items, 1)?)?,
@@ -128,18 +160,18 @@ impl Store {
         })
     }
 
-    /// Settles the last step: the outcome is reached, and its delivery begins or is claimed at once.
+    /// Settles the last step: the outcome (succeeded or partial) is reached, and its delivery begins or is claimed at once.
     ///
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn finish(
         &self,
         action: &Action,
-        token: &TokenHash,
-        output: &Output,
+        end: StepEnd<'_>,
+        outcome: Status,
         ending: Ending<'_>,
     ) -> Result<Settled<Finished>, Error> {
-        let (before, after, name) = payload_keys(action, output);
+        let (before, after, name) = payload_keys(action, end.output);
         let processor = holder(action);
         let (queue, host) = receiver(action);
         let keys = [
@@ -158,122 +190,19 @@ impl Store {
             .call(&keys)
             .with(action.id.as_str())
             .with(action.step)
-            .with(token.as_str())
-            .with(output.nonce.as_str())
+            .with(end.why.token())
+            .with(end.output.nonce.as_str())
             .with(action.data.as_str())
             .with(name.as_str())
-            .with("succeeded")
+            .with(end.why.ground())
+            .with(end.skipped.map_or(String::new(), codec::encode_failure))
+            .with(codec::encode_status(outcome))
             .with(host)
             .with(ending.token.map_or("", TokenHash::as_str))
             .with(ending.lease_ms)
             .with(ending.retention_ms);
-        let answer = self.with_payloads(written(&after, output), cmd).await?;
+        let answer = self.with_payloads(written(&after, end.output), cmd).await?;
         settled(&answer, finished)
-    }
-
-    /// Settles an attempt that failed, or whose lease is over, and delays the step for another one.
-    ///
-    /// # Errors
-    /// When the store is away: the same call may be made again.
-    pub async fn retry(
-        &self,
-        action: &Action,
-        why: Why<'_>,
-        nonce: &Nonce,
-        backoff_ms: u64,
-        failure: &Failure,
-    ) -> Result<Settled<u64>, Error> {
-        let processor = holder(action);
-        let keys = [
-            keys::action(&action.id),
-            keys::pending(processor),
-            keys::processor(processor),
-            keys::DELAYED.to_owned(),
-        ];
-        let cmd = script::RETRY_ATTEMPT
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.step)
-            .with(why.token())
-            .with(nonce.as_str())
-            .with(i32::from(matches!(why, Why::Lease(_))))
-            .with(backoff_ms)
-            .with(codec::encode_failure(failure));
-        let answer = self.one(cmd).await?;
-        settled(&answer, |items| reply::number(reply::at(items, 1)?))
-    }
-
-    /// Ends an action as failed.
-    ///
-    /// # Errors
-    /// When the store is away: the same call may be made again.
-    pub async fn fail(
-        &self,
-        action: &Action,
-        why: Why<'_>,
-        nonce: &Nonce,
-        failure: &Failure,
-        ending: Ending<'_>,
-    ) -> Result<Settled<Finished>, Error> {
-        let target = action.job().target.as_str();
-        let (queue, host) = receiver(action);
-        let held = action.attempt.as_ref().map(|running| running.processor.as_str());
-        let keys = [
-            keys::action(&action.id),
-            keys::data(&action.id, &action.data),
-            held.map_or(keys::NONE.to_owned(), keys::pending),
-            held.map_or(keys::NONE.to_owned(), keys::processor),
-            keys::LIVE.to_owned(),
-            keys::FAILED.to_owned(),
-            queue,
-            keys::RECEIVERS.to_owned(),
-            idempotency(action),
-            keys::input(target),
-            keys::TARGETS.to_owned(),
-            keys::DELAYED.to_owned(),
-        ];
-        let ground = match why {
-            Why::Token(_) => "token",
-            Why::Lease(_) => "lease",
-            Why::Deadline => "deadline",
-        };
-        let cmd = script::FAIL_ACTION
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.step)
-            .with(why.token())
-            .with(nonce.as_str())
-            .with(ground)
-            .with(action.version)
-            .with(target)
-            .with(host)
-            .with(ending.token.map_or("", TokenHash::as_str))
-            .with(ending.lease_ms)
-            .with(ending.retention_ms)
-            .with(codec::encode_failure(failure));
-        let answer = self.one(cmd).await?;
-        settled(&answer, finished)
-    }
-
-    /// Renews the lease of an attempt; answers when it ends now.
-    ///
-    /// # Errors
-    /// When the store is away: the same call may be made again.
-    pub async fn renew(
-        &self,
-        action: &Action,
-        token: &TokenHash,
-        nonce: &Nonce,
-    ) -> Result<Settled<u64>, Error> {
-        let step = action.step_of(token).unwrap_or(action.step);
-        let cmd = script::RENEW_LEASE
-            .call(&[keys::action(&action.id), keys::pending(holder(action))])
-            .with(action.id.as_str())
-            .with(step)
-            .with(token.as_str())
-            .with(nonce.as_str());
-        let answer = self.one(cmd).await?;
-        settled(&answer, |items| reply::number(reply::at(items, 1)?))
     }
 }
 
@@ -290,29 +219,29 @@ fn written(key: &str, output: &Output) -> Vec<Cmd> {
     output.data.iter().map(|data| set_payload(key, data)).collect()
 }
 
-fn holder(action: &Action) -> &str {
+pub(super) fn holder(action: &Action) -> &str {
     action.attempt.as_ref().map_or("", |running| &running.processor)
 }
 
-fn receiver(action: &Action) -> (String, &str) {
+pub(super) fn receiver(action: &Action) -> (String, &str) {
     match &action.receiver {
         Some(receiver) => (keys::output(&receiver.host), &receiver.host),
         None => (keys::NONE.to_owned(), ""),
     }
 }
 
-fn idempotency(action: &Action) -> String {
+pub(super) fn idempotency(action: &Action) -> String {
     action.idempotency.as_deref().map_or(keys::NONE.to_owned(), keys::idempotency)
 }
 
-fn finished(items: &[Value]) -> Result<Finished, Error> {
+pub(super) fn finished(items: &[Value]) -> Result<Finished, Error> {
     Ok(Finished {
         now: reply::number(reply::at(items, 1)?)?,
         claimed: reply::integer(reply::at(items, 2)?)? == 1,
     })
 }
 
-fn settled<T>(
+pub(super) fn settled<T>(
     answer: &Value,
     accepted: impl FnOnce(&[Value]) -> Result<T, Error>,
 ) -> Result<Settled<T>, Error> {

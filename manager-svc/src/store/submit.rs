@@ -1,10 +1,12 @@
 //! Accepting actions.
 
 use bytes::Bytes;
+use deadpool_redis::redis::{Cmd, Pipeline, Value};
 
 use super::claim::{Assignment, HandOver, assignment};
 use super::script::{self, Args};
 use super::{Error, Store, codec, keys, reply, set_payload};
+use crate::domain::action::{DEFAULT_EXPIRES_IN_MS, Status};
 use crate::domain::{Action, ActionId, Nonce};
 
 /// What a caller said to make a request repeatable.
@@ -25,8 +27,6 @@ pub struct NewAction {
     pub data: Bytes,
     /// How long it waits before it becomes ready, in milliseconds.
     pub delay_ms: u64,
-    /// How long it may take after that, in milliseconds.
-    pub expires_in_ms: u64,
 }
 
 /// What became of a submission.
@@ -80,7 +80,7 @@ impl Store {
             .with(hand_over.map_or("", |wish| wish.token.as_str()))
             .with(idempotency.map_or("", |known| &known.body))
             .with(most_live);
-        for NewAction { action, delay_ms, expires_in_ms, .. } in actions {
+        for NewAction { action, delay_ms, .. } in actions {
             let job = action.job();
             let fixed = fixed_fields(action, idempotency);
             cmd = cmd
@@ -89,7 +89,7 @@ impl Store {
                 .with(job.target.as_str())
                 .with(job.timeout_ms)
                 .with(*delay_ms)
-                .with(*expires_in_ms)
+                .with(action.expires_in_ms)
                 .with(fixed.len())
                 .with(fixed);
         }
@@ -100,18 +100,54 @@ impl Store {
                 now: reply::number(reply::at(items, 1)?)?,
                 claim: assignment(reply::at(items, 2)?)?,
             },
-            2 => Submitted::Known(
-                reply::text(reply::at(items, 1)?)?
-                    .split(' ')
-                    .filter_map(|id| ActionId::parse(id).ok())
-                    .collect(),
-            ),
+            2 => Submitted::Known(ids(reply::text(reply::at(items, 1)?)?)),
             -5 => Submitted::OtherBody,
             -6 => Submitted::Full,
             -4 => Submitted::PayloadMissing,
             _ => return Err(Error::Answer("an unknown answer to submit_actions")),
         })
     }
+
+    /// What the idempotency key stands for: [`Submitted::Known`] or [`Submitted::OtherBody`], or nothing yet.
+    ///
+    /// # Errors
+    /// When the store is away.
+    pub async fn repeated(&self, key: &IdempotencyKey) -> Result<Option<Submitted>, Error> {
+        let mut cmd = Cmd::new();
+        cmd.arg("HMGET").arg(keys::idempotency(&key.key)).arg(&["hash", "ids"]);
+        let answer = self.one(cmd).await?;
+        let fields = reply::list(&answer)?;
+        Ok(match reply::at(fields, 0)? {
+            Value::Nil => None,
+            hash if reply::text(hash)? == key.body => {
+                Some(Submitted::Known(ids(reply::text(reply::at(fields, 1)?)?)))
+            }
+            _ => Some(Submitted::OtherBody),
+        })
+    }
+
+    /// The status of actions that were accepted, in one round trip; nothing for one that has ended and whose
+    /// record has expired (what has not ended has no TTL).
+    ///
+    /// # Errors
+    /// When the store is away, or holds a status that nobody wrote.
+    pub async fn statuses(&self, ids: &[ActionId]) -> Result<Vec<Option<Status>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(ids.len());
+        for id in ids {
+            pipeline.cmd("HGET").arg(keys::action(id)).arg("status");
+        }
+        let status = |answer| match reply::checked(answer)? {
+            Value::Nil => Ok(None),
+            text => codec::status(reply::text(&text)?)
+                .map(Some)
+                .ok_or(Error::Answer("an unknown status of an action")),
+        };
+        self.all(&pipeline).await?.into_iter().map(status).collect()
+    }
+}
+
+fn ids(text: &str) -> Vec<ActionId> {
+    text.split(' ').filter_map(|id| ActionId::parse(id).ok()).collect()
 }
 
 /// What never changes, as fields and values.
@@ -126,6 +162,9 @@ fn fixed_fields(
     }
     if !action.labels.is_empty() {
         fields.push(("labels", codec::encode_labels(&action.labels)));
+    }
+    if action.expires_in_ms != DEFAULT_EXPIRES_IN_MS {
+        fields.push(("expires_in", action.expires_in_ms.to_string()));
     }
     if let Some(traceparent) = &action.traceparent {
         fields.push(("traceparent", traceparent.clone()));

@@ -1,18 +1,23 @@
 //! Carrying an action: dispatch, settle, and on with what the settling script claimed.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::claim::dispatch_wait;
 use super::{deliver, raw};
 use crate::again::{insist, until_lease_ends};
-use crate::app::App;
+use crate::app::{App, new_nonce};
 use crate::clock;
 use crate::domain::Failure;
 use crate::egress::{ProcessCall, ProcessReply};
 use crate::settle::{self, Failed, Follow, Request};
-use crate::store::{self, Claimed, Settled, Why};
+use crate::store::{self, Back, Claimed, Settled, Why};
 use crate::wake::{Room, Work};
+
+/// The longest that one reply may hold a processor's claims, in milliseconds.
+const LONGEST_HOLD_MS: u64 = 300_000;
 
 /// Dispatches a claimed attempt and every further step that is claimed along the way.
 pub(super) async fn carry(app: App, claimed: Box<Claimed>, room: Room) {
@@ -29,18 +34,16 @@ pub(super) async fn carry(app: App, claimed: Box<Claimed>, room: Room) {
 }
 
 /// One attempt: what follows from it, if this process goes on with it.
-async fn one(app: &App, claimed: Claimed, room: Room) -> Option<Work> {
+async fn one(app: &App, claimed: Claimed, _room: Room) -> Option<Work> {
     let failed = match dispatch(app, &claimed).await {
         // `/complete` will come, or the lease will end.
         ProcessReply::Accepted | ProcessReply::Silent => return None,
-        ProcessReply::Output(data) => return succeed(app, &claimed, room, Some(&data)).await,
-        ProcessReply::Unchanged => return succeed(app, &claimed, room, None).await,
-        ProcessReply::Hold { status, retry_after } => Failed {
-            failure: Failure::new("processor_busy", format!("the processor answered {status}")),
-            retryable: true,
-            retry_after_ms: retry_after
-                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX).min(300_000)),
-        },
+        ProcessReply::Output(data) => return succeed(app, &claimed, Some(&data)).await,
+        ProcessReply::Unchanged => return succeed(app, &claimed, None).await,
+        ProcessReply::Hold { status, retry_after } => {
+            give_back(app, &claimed, status, retry_after).await;
+            return None;
+        }
         ProcessReply::Failed { code, message, retryable } => {
             Failed { failure: Failure::new(code, message), retryable, retry_after_ms: None }
         }
@@ -99,10 +102,10 @@ struct WithoutData<'a> {
 
 /// Settles with output. While the store is away or full the same request is made again, as long as the
 /// lease runs: after that the attempt is somebody else's.
-async fn succeed(app: &App, claimed: &Claimed, room: Room, output: Option<&Bytes>) -> Option<Work> {
+async fn succeed(app: &App, claimed: &Claimed, output: Option<&Bytes>) -> Option<Work> {
     let action = &claimed.action;
     let token = claimed.token.hash();
-    let request = Request::new(app, action, Some(room));
+    let request = Request::new(app, action);
     let mut until = until_lease_ends(action);
     loop {
         let input = Some(&claimed.data);
@@ -119,10 +122,35 @@ async fn succeed(app: &App, claimed: &Claimed, room: Room, output: Option<&Bytes
     }
 }
 
+/// A busy processor gets no more work for a while; the attempt does not count.
+async fn give_back(app: &App, claimed: &Claimed, status: u16, retry_after: Option<Duration>) {
+    let Claimed { action, assignment, token, .. } = claimed;
+    let hold = retry_after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+    let back = Back::Busy(hold.map(|ms| ms.min(LONGEST_HOLD_MS)));
+    let failure = Failure::new("processor_busy", format!("the processor answered {status}"));
+    let (token, nonce) = (token.hash(), new_nonce());
+    let settled = insist(until_lease_ends(action), || {
+        app.store.give_back(action, &token, &nonce, back, &failure)
+    });
+    match settled.await {
+        Ok(Settled::Accepted(_)) => {
+            tracing::info!(
+                action_id = %action.id, processor = assignment.processor, status, hold,
+                "a processor is busy",
+            );
+            // Until the copy says so too, others are asked for nothing in vain; then whoever else serves the
+            // target may take it.
+            app.registry.expire();
+            app.wake.nudge();
+        }
+        other => note(claimed, &other.map(|settled| settled.map(|_| Follow::Nothing))),
+    }
+}
+
 async fn fail(app: &App, claimed: &Claimed, failed: &Failed) -> Option<Work> {
     let action = &claimed.action;
     let token = claimed.token.hash();
-    let request = Request::new(app, action, None);
+    let request = Request::new(app, action);
     let settled = insist(until_lease_ends(action), || {
         settle::fail(app, action, Why::Token(&token), &request, failed, Some(&claimed.data))
     });

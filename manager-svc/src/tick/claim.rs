@@ -1,158 +1,173 @@
-//! Claiming: queued attempts for processors with room, and outcomes that are due.
+//! Claiming queued attempts for processors with room.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{TickReport, start};
 use crate::again::{insist, until};
 use crate::app::{App, new_token};
-use crate::domain::{ActionId, fair};
-use crate::settle::delivery_lease_ms;
-use crate::store::{BATCH, Candidate, ClaimAsk, Error, Heads, Look, Processor, ProcessorStatus};
+use crate::domain::fair::{self, Place, Waiting};
+use crate::domain::{Action, ActionId, Failure, TokenHash};
+use crate::settle::{self, Failed, Request};
+use crate::store::{BATCH, Candidate, ClaimAsk, Error, Look, Processor, Why};
 use crate::wake::{Room, Work};
 
 /// How long a claim whose answer was lost is asked for again: as long as a lease usually runs.
-const CLAIM_AGAIN: Duration = Duration::from_secs(60);
+pub(super) const CLAIM_AGAIN: Duration = Duration::from_secs(60);
 
-/// Claims and starts what can be: at most a batch in all. Answers when a delivery is due next (ms from now).
-pub(super) async fn claim(
+/// Claims and starts what can be: at most a batch in all. Answers whether something was left waiting.
+pub(super) async fn attempts(
     app: &App,
     look: &Look,
     report: &mut TickReport,
-) -> Result<Option<u64>, Error> {
+) -> Result<bool, Error> {
     let processors = app.registry.processors();
     let serving: Vec<&Processor> = processors
         .iter()
-        .filter(|p| p.status == ProcessorStatus::Active)
+        .filter(|p| p.takes_work(look.now))
         .filter(|p| look.targets.contains(&p.id) || look.targets.contains(&p.name))
         .collect();
-    let mut backlog = !serving.is_empty();
-    if !serving.is_empty() {
-        claim_attempts(app, &serving, report).await?;
+    if serving.is_empty() {
+        return Ok(false);
     }
-    let hosts: Vec<&str> = look
-        .receivers
-        .iter()
-        .filter(|(may_be_tried, _)| *may_be_tried <= look.now)
-        .map(|(_, host)| host.as_str())
-        .collect();
-    let mut next = None;
-    if !hosts.is_empty() {
-        let (left_waiting, later) = claim_deliveries(app, &hosts, look.now, report).await?;
-        backlog |= left_waiting;
-        next = later;
+    let table = Table::look(app, &serving).await?;
+    let left_waiting = table.is_longer_than(0);
+    let (asks, rooms) = table.deal(app, &serving);
+    if asks.is_empty() {
+        return Ok(left_waiting);
     }
-    app.wake.set_backlog(backlog);
-    Ok(next)
-}
-
-async fn claim_attempts(
-    app: &App,
-    serving: &[&Processor],
-    report: &mut TickReport,
-) -> Result<(), Error> {
-    let mut rooms = rooms(BATCH, || app.wake.dispatch_room());
-    let share = share(app.wake.free_dispatches() + rooms.len());
-    let asks: Vec<_> = serving
-        .iter()
-        .map(|p| (p.id.as_str(), p.name.as_str(), share.min(p.capacity as usize)))
-        .collect();
-    let heads = app.store.heads(&asks).await?;
-    let mut left = rooms.len();
-    let mut seen = std::collections::HashSet::new();
-    let mut claims = Vec::new();
-    // The least loaded first, so that processors of one name share what waits for the name.
-    let mut order: Vec<_> = serving.iter().zip(heads).collect();
-    order.sort_by_key(|(_, heads)| heads.in_flight);
-    let fair_part = fair_part(order.len(), left);
-    for (processor, heads) in order {
-        let room = (processor.capacity as usize)
-            .saturating_sub(usize::try_from(heads.in_flight).unwrap_or(usize::MAX));
-        let most = room.min(share).min(left).min(fair_part.max(1));
-        let seen_at = heads.seen_at;
-        let ids = pick(heads, most, &mut seen);
-        if ids.is_empty() {
-            continue;
-        }
-        left -= ids.len();
-        claims.push(ClaimAsk {
-            processor: Candidate { id: processor.id.clone(), name: processor.name.clone() },
-            seen_at,
-            actions: ids.into_iter().map(|(seq, id)| (id, seq, new_token())).collect(),
-        });
+    let claims = insist(until(CLAIM_AGAIN), || app.store.claim_attempts(&asks)).await?;
+    for (action, token) in claims.bare {
+        give_up(app, &action, &token).await;
     }
-    if claims.is_empty() {
-        return Ok(());
-    }
-    let claimed = insist(until(CLAIM_AGAIN), || app.store.claim_attempts(&claims)).await?;
-    for (claimed, room) in claimed.into_iter().zip(rooms.drain(..)) {
+    let mut rooms = rooms;
+    for claimed in claims.whole {
+        // Room was taken for each id that was asked for.
+        let Some(room) = rooms.remove(&claimed.action.id) else { continue };
         report.claimed += 1;
         start(app, Work::Attempt(Box::new(claimed), room));
     }
-    Ok(())
+    Ok(left_waiting)
 }
 
-/// Room for at most so many, taken before anything is claimed: work handed over meanwhile must not leave a
-/// claim without.
-fn rooms(most: usize, take: impl FnMut() -> Option<Room>) -> Vec<Room> {
-    std::iter::repeat_with(take).take(most).map_while(|room| room).collect()
+/// The heads of the queues, and the processors at them.
+struct Table<'p> {
+    seen_at: u64,
+    targets: Vec<&'p str>,
+    queues: Vec<std::vec::IntoIter<(u64, ActionId)>>,
+    waiting: Vec<Waiting>,
+    places: Vec<Place>,
 }
 
-/// The ids to claim for one processor; what another one was given in this pass is left to it.
-fn pick(
-    heads: Heads,
-    most: usize,
-    seen: &mut std::collections::HashSet<ActionId>,
-) -> Vec<(u64, ActionId)> {
-    let not_given = |seen: &std::collections::HashSet<ActionId>, queue: Vec<(u64, ActionId)>| {
-        queue.into_iter().filter(|(_, id)| !seen.contains(id)).collect::<Vec<_>>()
-    };
-    let (own, shared) = (not_given(seen, heads.own), not_given(seen, heads.shared));
-    let ids = fair::take_turns(own, shared, most);
-    seen.extend(ids.iter().map(|(_, id)| id.clone()));
-    ids
-}
-
-/// No target takes more than half of what is free.
-fn share(free: usize) -> usize {
-    (free / 2).clamp(1, BATCH)
-}
-
-/// When there are more processors than a batch has places, each still gets one.
-fn fair_part(processors: usize, left: usize) -> usize {
-    if processors == 0 { left } else { left.div_ceil(processors).max(left / 2) }
-}
-
-/// Answers whether something due was left waiting, and when the next is due (ms from now).
-async fn claim_deliveries(
-    app: &App,
-    hosts: &[&str],
-    now: u64,
-    report: &mut TickReport,
-) -> Result<(bool, Option<u64>), Error> {
-    let share = share(app.wake.free_deliveries());
-    let queues = app.store.deliveries(hosts, share).await?;
-    let (mut left_waiting, mut next) = (false, None);
-    for (host, queue) in hosts.iter().zip(queues) {
-        let (due, later): (Vec<_>, Vec<_>) = queue.into_iter().partition(|(at, _)| *at <= now);
-        next = next.into_iter().chain(later.first().map(|(at, _)| at.saturating_sub(now))).min();
-        if due.is_empty() {
-            continue;
+impl<'p> Table<'p> {
+    async fn look(app: &App, serving: &[&'p Processor]) -> Result<Self, Error> {
+        let mut targets: Vec<&str> = Vec::new();
+        let mut capacities: Vec<usize> = Vec::new();
+        let mut places = Vec::with_capacity(serving.len());
+        let mut number: HashMap<&str, usize> = HashMap::new();
+        for processor in serving {
+            let mut queue = |target: &'p str| {
+                let at = *number.entry(target).or_insert(targets.len());
+                if at == targets.len() {
+                    targets.push(target);
+                    capacities.push(0);
+                }
+                at
+            };
+            let (own, shared) = (queue(&processor.id), queue(&processor.name));
+            capacities[own] += processor.capacity as usize;
+            if shared != own {
+                capacities[shared] += processor.capacity as usize;
+            }
+            places.push(Place { room: 0, load: 0, own, shared });
         }
-        let rooms = rooms(due.len(), || app.wake.delivery_room());
-        left_waiting |= rooms.len() < due.len() || due.len() == share;
-        let asks: Vec<_> = due
-            .into_iter()
-            .take(rooms.len())
-            .map(|(due, id)| (id, due, new_token().hash()))
+        let windows: Vec<_> = targets
+            .iter()
+            .zip(capacities)
+            // Looking at one at least tells whether something waits.
+            .map(|(target, most)| {
+                (*target, app.wake.dispatch_share(target).min(most).clamp(1, BATCH))
+            })
             .collect();
-        let lease = delivery_lease_ms(app);
-        let claim = || app.store.claim_deliveries(host, &asks, lease);
-        for (claimed, room) in insist(until(CLAIM_AGAIN), claim).await?.into_iter().zip(rooms) {
-            report.delivering += 1;
-            start(app, Work::Delivery(Box::new(claimed), room));
+        let ids: Vec<&str> = serving.iter().map(|p| p.id.as_str()).collect();
+        let heads = app.store.heads(&ids, &windows).await?;
+        for ((place, processor), in_flight) in places.iter_mut().zip(serving).zip(heads.in_flight) {
+            place.room = (processor.capacity as usize).saturating_sub(in_flight);
+            place.load = in_flight;
         }
+        let waiting = heads
+            .waiting
+            .iter()
+            .zip(&targets)
+            .map(|(queue, target)| Waiting {
+                numbers: queue.iter().map(|(number, _)| *number).collect(),
+                most: app.wake.dispatch_share(target),
+            })
+            .collect();
+        let queues = heads.waiting.into_iter().map(Vec::into_iter).collect();
+        Ok(Self { seen_at: heads.seen_at, targets, queues, waiting, places })
     }
-    Ok((left_waiting, next))
+
+    fn is_longer_than(&self, count: usize) -> bool {
+        self.waiting.iter().any(|waiting| waiting.numbers.len() > count)
+    }
+
+    /// What to claim for whom, and the room for each, taken before anything is claimed: work handed over
+    /// meanwhile must not leave a claim without.
+    ///
+    /// Each processor gets a run of a queue's head, in the order of the asks, because a claim takes nothing
+    /// but the head of a queue.
+    fn deal(
+        mut self,
+        app: &App,
+        serving: &[&Processor],
+    ) -> (Vec<ClaimAsk>, HashMap<ActionId, Room>) {
+        let most = BATCH.min(app.wake.free_dispatches());
+        let shares = fair::deal(&self.places, &self.waiting, most);
+        let mut rooms = HashMap::new();
+        let mut asks = Vec::new();
+        for ((processor, place), share) in serving.iter().zip(&self.places).zip(shares) {
+            let mut run = |queue: usize, count: usize| -> Vec<(u64, ActionId)> {
+                let target = self.targets[queue];
+                let taken = self.queues[queue].by_ref().take(count);
+                taken
+                    .map_while(|(number, id)| {
+                        rooms.insert(id.clone(), app.wake.dispatch_room(target)?);
+                        Some((number, id))
+                    })
+                    .collect()
+            };
+            let (own, shared) = (run(place.own, share.own), run(place.shared, share.shared));
+            let actions: Vec<_> = fair::take_turns(own, shared)
+                .into_iter()
+                .map(|(number, id)| (id, number, new_token()))
+                .collect();
+            if !actions.is_empty() {
+                asks.push(ClaimAsk {
+                    processor: Candidate { id: processor.id.clone(), name: processor.name.clone() },
+                    seen_at: self.seen_at,
+                    actions,
+                });
+            }
+        }
+        (asks, rooms)
+    }
+}
+
+/// An attempt without its input can only fail: no processor can be asked.
+async fn give_up(app: &App, action: &Action, token: &TokenHash) {
+    tracing::error!(action_id = %action.id, step = action.step, "the step's input is gone");
+    let message = "the step's input is not in the store any more";
+    let failed = Failed {
+        failure: Failure::new("payload_missing", message),
+        retryable: false,
+        retry_after_ms: None,
+    };
+    let request = Request::new(app, action);
+    let settled = settle::fail(app, action, Why::Token(token), &request, &failed, None);
+    if let Err(error) = Box::pin(settled).await {
+        tracing::warn!(action_id = %action.id, %error, "an attempt was left to its lease");
+    }
 }
 
 /// How long one attempt's dispatch waits for an answer: as configured, or the lease if that is shorter.

@@ -1,10 +1,13 @@
 //! What is due: delays and backoffs that end, leases and deadlines that are over, processors that leave.
 
-use super::{TickReport, start};
+use futures_util::{StreamExt as _, stream};
+use tokio::time::Instant;
+
+use super::{Budget, TickReport, start};
 use crate::app::App;
-use crate::domain::{ActionId, Failure};
+use crate::domain::{Action, ActionId, Failure};
 use crate::settle::{self, Failed, Request};
-use crate::store::{Error, Look, ProcessorStatus, Settled, Why};
+use crate::store::{BATCH, Error, Look, ProcessorStatus, Settled, Why};
 
 /// Puts delayed actions whose time has come into their queues.
 pub(super) async fn delayed(app: &App, look: &Look, report: &mut TickReport) -> Result<(), Error> {
@@ -33,59 +36,108 @@ pub(super) async fn deadlines(
     if due.is_empty() {
         return Ok(());
     }
-    for action in app.store.actions(&due).await?.into_iter().flatten() {
+    let actions = app.store.actions(&due).await?.into_iter().flatten().map(|action| {
         let why = crate::view::why_it_waits(&action, &app.registry.processors());
         let message = match action.attempt {
             Some(_) => "the action's time was up while an attempt was running".to_owned(),
             None => format!("the action's time was up while it waited: {why}"),
         };
-        let failed = Failed {
-            failure: Failure::new("expired", message),
-            retryable: false,
-            retry_after_ms: None,
-        };
-        report.expired += settle_due(app, &action, Why::Deadline, &failed).await?;
-    }
+        (action, Ground::Deadline, Failure::new("expired", message))
+    });
+    report.expired += settle_all(app, actions).await?;
     Ok(())
 }
 
 /// Takes attempts from processors that stayed silent for the whole lease.
-pub(super) async fn lapses(app: &App, report: &mut TickReport) -> Result<(), Error> {
+pub(super) async fn lapses(
+    app: &App,
+    budget: Budget,
+    report: &mut TickReport,
+) -> Result<(), Error> {
     let now = app.store.clock().await?;
-    for processor in app.registry.processors().iter() {
-        if processor.first_lease.as_ref().is_none_or(|(ends, _)| *ends > now) {
-            continue;
-        }
-        let ids = app.store.lapsed(&processor.id, now).await?;
-        for action in app.store.actions(&ids).await?.into_iter().flatten() {
-            let Some(running) = action.attempt.clone() else { continue };
-            let failure = Failure::new(
-                "no_reply_no_completion",
-                format!("no reply and no completion within {} ms", action.job().timeout_ms),
-            );
-            let failed = Failed { failure, retryable: true, retry_after_ms: None };
-            report.lapsed += settle_due(app, &action, Why::Lease(&running.token), &failed).await?;
+    let processors = app.registry.processors();
+    let overdue = processors
+        .iter()
+        .filter(|p| p.first_lease.as_ref().is_some_and(|(ends, _)| *ends <= now))
+        .map(|p| p.id.as_str())
+        .collect::<Vec<_>>();
+    while !overdue.is_empty() && Instant::now() < budget.until {
+        let ids = app.store.lapsed(&overdue, now).await?;
+        let actions = app.store.actions(&ids).await?.into_iter().flatten();
+        let lapsed = actions.filter(|action| action.attempt.is_some()).map(|action| {
+            let timeout = action.job().timeout_ms;
+            let message = format!("no reply and no completion within {timeout} ms");
+            (action, Ground::Lease, Failure::new("no_reply_no_completion", message))
+        });
+        let settled = settle_all(app, lapsed).await?;
+        report.lapsed += settled;
+        // What cannot be settled comes again at every look: the next tick may have more luck.
+        if settled == 0 || ids.len() < BATCH {
+            break;
         }
     }
     Ok(())
 }
 
-async fn settle_due(
+/// What is over.
+#[derive(Clone, Copy)]
+enum Ground {
+    Lease,
+    Deadline,
+}
+
+/// Settles what is over, a few at a time; answers how many were. One that fails does not stop the others.
+async fn settle_all(
     app: &App,
-    action: &crate::domain::Action,
-    why: Why<'_>,
-    failed: &Failed,
+    over: impl Iterator<Item = (Action, Ground, Failure)>,
 ) -> Result<usize, Error> {
-    let request = Request::new(app, action, None);
+    /// At a time: enough to share round trips.
+    const TOGETHER: usize = 32;
+    let settled = stream::iter(over)
+        .map(|(action, ground, failure)| async move {
+            let failed = Failed { failure, retryable: true, retry_after_ms: None };
+            let settled = settle_one(app, &action, ground, &failed).await;
+            settled.inspect_err(|error| {
+                tracing::warn!(action_id = %action.id, %error, "what is over could not be settled");
+            })
+        })
+        .buffer_unordered(TOGETHER)
+        .collect::<Vec<_>>()
+        .await;
+    let mut count = 0;
+    for settled in settled {
+        match settled {
+            Ok(true) => count += 1,
+            Err(Error::Away(_)) => return settled.map(usize::from),
+            Ok(false) | Err(_) => {}
+        }
+    }
+    Ok(count)
+}
+
+async fn settle_one(
+    app: &App,
+    action: &Action,
+    ground: Ground,
+    failed: &Failed,
+) -> Result<bool, Error> {
+    let why = match (ground, &action.attempt) {
+        (Ground::Deadline, _) => Why::Deadline,
+        (Ground::Lease, Some(running)) => Why::Lease(&running.token),
+        (Ground::Lease, None) => return Ok(false),
+    };
+    let request = Request::new(app, action);
     match Box::pin(settle::fail(app, action, why, &request, failed, None)).await? {
         Settled::Accepted(follow) => {
             if let Some(work) = request.into_work(follow) {
                 start(app, work);
             }
-            Ok(1)
+            Ok(true)
         }
         // Somebody settled it since we looked.
-        Settled::Duplicate | Settled::Stale | Settled::Unknown | Settled::PayloadMissing => Ok(0),
+        Settled::Duplicate | Settled::Stale | Settled::Unknown | Settled::PayloadMissing => {
+            Ok(false)
+        }
     }
 }
 
@@ -93,15 +145,19 @@ async fn settle_due(
 pub(super) async fn leavers(app: &App) -> Result<(), Error> {
     for processor in app.registry.processors().iter() {
         if processor.status == ProcessorStatus::Draining && processor.in_flight == 0 {
-            app.store.drain(processor, Some(processor.epoch)).await?;
+            super::stage(
+                "drain",
+                app.store.drain(processor, Some(processor.epoch)).await.map(drop),
+            )?;
         }
     }
     // A record lives for the retention after its delivery ended, which may be a whole schedule (with its
     // jitter) after the outcome that the index is ordered by.
     let schedule: u64 = app.config.delivery.schedule_ms.iter().sum();
     let now = app.store.clock().await?;
-    let known_before = now.saturating_sub(app.config.retention.retention_ms);
-    app.store.forget_ended(known_before.saturating_sub(2 * schedule), known_before).await
+    let kept = app.config.retention.retention_ms.saturating_add(2 * schedule);
+    app.store.forget_ended(now.saturating_sub(kept)).await?;
+    app.store.forget_targets(now).await
 }
 
 fn due(entries: &[(u64, ActionId)], now: u64) -> Vec<ActionId> {

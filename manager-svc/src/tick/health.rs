@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::TickReport;
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_nonce};
 use crate::domain::Nonce;
 use crate::store::{Checked, Error, Look, Processor};
@@ -21,8 +22,11 @@ pub(super) async fn begin_checks(
     report: &mut TickReport,
 ) -> Result<(), Error> {
     let processors = app.registry.processors();
-    for (due, id) in look.checks.iter().take_while(|(due, _)| *due <= look.now).take(CHECKS) {
-        let Some(processor) = processors.iter().find(|p| p.id == *id) else { continue };
+    let due = look.checks.iter().take_while(|(due, _)| *due <= look.now);
+    // One without a whole record must not take the place of those behind it.
+    let whole =
+        due.filter_map(|(due, id)| Some((due, id, processors.iter().find(|p| p.id == *id)?)));
+    for (due, id, processor) in whole.take(CHECKS) {
         let nonce = new_nonce();
         let interval = app.config.health.interval_ms;
         if app.store.claim_check(id, &nonce, *due, interval).await? {
@@ -48,8 +52,8 @@ async fn check(app: App, processor: Processor, nonce: Nonce) {
             None
         }
     };
-    let recorded = app.store.record_check(&processor, &nonce, found, MISSES_THAT_STOP).await;
-    if let Err(error) = recorded {
+    let record = || app.store.record_check(&processor, &nonce, found, MISSES_THAT_STOP);
+    if let Err(error) = insist(until(PATIENCE), record).await {
         tracing::warn!(processor = processor.id, %error, "a health check was not recorded");
     }
 }

@@ -5,6 +5,7 @@ mod claim;
 mod deliver;
 mod due;
 mod health;
+mod outcomes;
 mod raw;
 
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct Budget {
 /// What one run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct TickReport {
-    /// Delayed actions that became ready.
+    /// Delayed actions that were to become ready.
     pub promoted: usize,
     /// Attempts dispatched.
     pub claimed: usize,
@@ -51,7 +52,7 @@ pub async fn run(app: &App, budget: Budget) -> Result<TickReport, Error> {
     let mut report = TickReport::default();
     loop {
         let before = report.done();
-        pass(app, &mut report).await?;
+        pass(app, budget, &mut report).await?;
         if budget.finish_calls {
             finish_calls(app, budget.until).await;
         }
@@ -72,21 +73,32 @@ pub fn take_work(app: &App) {
 }
 
 /// One look at every index, and what follows from it.
-async fn pass(app: &App, report: &mut TickReport) -> Result<(), Error> {
+async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), Error> {
     if app.registry.is_stale() {
-        app.registry.renew(&app.store).await?;
-        due::lapses(app, report).await?;
-        due::leavers(app).await?;
+        stage("registry", app.registry.renew(&app.store).await.map(drop))?;
+        stage("leases", due::lapses(app, budget, report).await)?;
+        stage("leavers", due::leavers(app).await)?;
     }
     let look = app.store.look().await?;
-    due::deadlines(app, &look, report).await?;
-    due::delayed(app, &look, report).await?;
-    if let Err(error) = health::begin_checks(app, &look, report).await {
-        tracing::warn!(%error, "health checks could not begin");
-    }
-    let next_delivery = claim::claim(app, &look, report).await?;
-    report.next_in_ms = next_due(app, &look).into_iter().chain(next_delivery).min();
+    stage("deadlines", due::deadlines(app, &look, report).await)?;
+    stage("delays", due::delayed(app, &look, report).await)?;
+    stage("health", health::begin_checks(app, &look, report).await)?;
+    let queued = stage("attempts", claim::attempts(app, &look, report).await)?;
+    let due = stage("deliveries", outcomes::deliveries(app, &look, report).await)?;
+    app.wake.set_backlog(queued || due);
+    report.next_in_ms = next_due(app, &look);
     Ok(())
+}
+
+/// A stage that fails is reported and leaves the others their turn; only without a store there is none.
+fn stage<T: Default>(name: &str, done: Result<T, Error>) -> Result<T, Error> {
+    match done {
+        Err(Error::Away(_)) | Ok(_) => done,
+        Err(error) => {
+            tracing::error!(stage = name, %error, "a part of the scheduler's work could not be done");
+            Ok(T::default())
+        }
+    }
 }
 
 fn start(app: &App, work: Work) {
@@ -107,20 +119,19 @@ async fn finish_calls(app: &App, until: Instant) {
 }
 
 fn next_due(app: &App, look: &Look) -> Option<u64> {
-    let lease = app
-        .registry
-        .processors()
-        .iter()
-        .filter_map(|p| p.first_lease.as_ref().map(|(at, _)| *at))
-        .min();
+    let processors = app.registry.processors();
+    let leases = processors.iter().filter_map(|p| p.first_lease.as_ref().map(|(at, _)| *at));
+    let holds = processors.iter().map(|p| p.held_until);
     [
         look.delayed.first().map(|(at, _)| *at),
         look.deadlines.first().map(|(at, _)| *at),
         look.checks.first().map(|(at, _)| *at),
-        lease,
+        look.receivers.iter().map(|(at, _)| *at).find(|at| *at > look.now),
     ]
     .into_iter()
     .flatten()
+    .chain(leases)
+    .chain(holds)
     // What is due and was not done now (another process has it, or it is damaged) waits for the next look.
     .filter(|at| *at > look.now)
     .map(|at| at - look.now)

@@ -126,7 +126,8 @@ impl JobIn {
 pub struct ActionAccepted {
     /// The action's id, `act_…`.
     pub action_id: String,
-    /// Its status at this moment: a repeated request with the same idempotency key may find it further on.
+    /// Its status at this moment: a repeated request with the same idempotency key may find it further on, and
+    /// `ended` when the action was forgotten meanwhile. The key is remembered longer than the action.
     pub status: Status,
 }
 
@@ -153,6 +154,9 @@ pub enum Status {
     Failed,
     /// It was cancelled.
     Cancelled,
+    /// It has an outcome, but its record has expired, and with it which one. Only a repeated submission says so:
+    /// everything else answers 404 by then.
+    Ended,
 }
 
 impl Status {
@@ -161,7 +165,7 @@ impl Status {
     pub fn is_outcome(self) -> bool {
         match self {
             Self::Queued | Self::Running => false,
-            Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled => true,
+            Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled | Self::Ended => true,
         }
     }
 }
@@ -240,6 +244,8 @@ pub enum StepStatus {
     Succeeded,
     /// Its attempts are used up, or it failed for good.
     Failed,
+    /// It failed, and the action went on with the data as it was.
+    Skipped,
     /// The action ended before it came to this step.
     NotReached,
 }

@@ -98,7 +98,7 @@ pub enum ProcessorStatus {
     Active,
     /// Three consecutive checks were missed: not until one succeeds.
     Unhealthy,
-    /// An operator stopped claims.
+    /// An operator stopped claims: not until it is resumed, whatever checks and registrations say.
     Paused,
     /// It leaves when its pending work is done.
     Draining,

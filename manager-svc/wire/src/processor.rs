@@ -1,6 +1,8 @@
-//! `POST /register` and a processor's `GET /meta`.
+//! Processors coming, pausing and going, and a processor's `GET /meta`.
 
 use serde::{Deserialize, Serialize};
+
+use crate::manager::ProcessorStatus;
 
 /// `POST /register`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +51,18 @@ pub enum DrainStatus {
     Gone,
     /// The epoch is older than the registration: nothing was done.
     Unchanged,
+}
+
+/// The answer to `POST /processors/{id}/pause` and `/resume`: 200, also when it was so already. A pause holds until
+/// it is resumed, over health checks and registrations; only a processor that left comes back active.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseOut {
+    /// The processor's id, repeated.
+    pub id: String,
+    /// How it stands now. One that was resumed is `active`; one that was not paused may be `unhealthy` still.
+    pub status: ProcessorStatus,
+    /// How many attempts are still pending: a pause lets them go on.
+    pub in_flight: u64,
 }
 
 /// A processor's `GET /meta`. Only `id` and `name` are required.

@@ -36,6 +36,7 @@ mod clock;
 mod config;
 mod failure;
 mod job;
+mod listen;
 mod manager;
 mod membership;
 mod output;

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -18,6 +17,7 @@ use crate::clock::now_ms;
 use crate::config::{Config, ConfigError};
 use crate::failure::Failure;
 use crate::job::Job;
+use crate::listen;
 use crate::manager::Manager;
 use crate::membership;
 use crate::output::IntoOutput;
@@ -170,11 +170,14 @@ impl Processor {
             config,
         });
         let closed = CancellationToken::new();
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let server = axum::serve(listener, server::routes(Arc::clone(&shared)))
-            .with_graceful_shutdown(closed.clone().cancelled_owned());
+        let server = listen::serve(
+            listener,
+            server::routes(Arc::clone(&shared)),
+            listen::Patience::default(),
+            closed.clone().cancelled_owned(),
+        );
         // In a task of its own, so that it accepts before the manager is asked to call back.
-        let server = tokio::spawn(server.into_future());
+        let server = tokio::spawn(server);
         tracing::info!(%address, "listening");
         // It ends only once the processor drains.
         let mut membership = std::pin::pin!(membership::keep(&shared));

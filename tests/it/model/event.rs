@@ -1,8 +1,9 @@
 //! What can happen.
 
+use crate::calls::{Ask, Call, End, Request};
 use crate::guards::Config;
 use crate::scripts::output;
-use crate::state::{ATTEMPTS, Call, End, Request, Via};
+use crate::state::{ATTEMPTS, Via};
 
 /// What becomes of a script's reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +67,37 @@ pub(crate) enum Event {
         action: u8,
         name: u8,
     },
-    /// A reaper reads an action whose time is up.
-    LookAtDeadline {
+    /// A reaper reads an action whose time is up; or somebody reads what he wants to end, or have again.
+    Look {
         action: u8,
+        ask: Ask,
+    },
+    /// A processor is paused or resumed, by somebody who saw so many switches.
+    Switch {
+        processor: u8,
+        pause: bool,
+        seen: u8,
+    },
+    /// The instance with that epoch takes its leave.
+    Drain {
+        processor: u8,
+        epoch: u8,
+    },
+    /// A processor registers that is draining or gone.
+    Register {
+        processor: u8,
+    },
+    /// A processor was started again, and Baton knows: by a check, or because it registered. What the earlier
+    /// start did is lost, unless its results are on their way.
+    Restart {
+        processor: u8,
+        registers: bool,
+        lost: bool,
+    },
+    /// A health check finds nothing new; or it asked before the last restart, and answers late.
+    Check {
+        processor: u8,
+        old: bool,
     },
     /// A manager dies; the processors it called go on and report elsewhere, or fall silent.
     Crash {
@@ -88,17 +117,18 @@ pub(crate) fn payload_of(config: &Config, request: &Request) -> Option<(u8, u8, 
         Call::Succeed { .. }
         | Call::Claim { .. }
         | Call::Fail { .. }
-        | Call::Deadline { .. }
+        | Call::HandBack { .. }
+        | Call::Act { .. }
         | Call::ClaimDelivery { .. }
         | Call::SettleDelivery { .. } => None,
     }
 }
 
-/// How a send ends, by what the receiver answered.
-pub(crate) fn end_of(send: usize, received: bool) -> End {
+/// How a send ends, the first of a delivery being number one, by what the receiver answered.
+pub(crate) fn end_of(tries: u8, received: bool) -> End {
     match received {
         true => End::Delivered,
-        false if send + 1 < usize::from(ATTEMPTS) => End::Retry,
+        false if tries < ATTEMPTS => End::Retry,
         false => End::Exhausted,
     }
 }

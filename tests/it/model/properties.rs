@@ -3,9 +3,10 @@
 use stateright::{Model, Property};
 
 use crate::Baton;
+use crate::event::Event;
 use crate::guards::Config;
 use crate::place;
-use crate::state::{Action, CAPACITY, Delivery, PROCESSORS, State, Status, Token};
+use crate::state::{Action, CAPACITY, Delivery, PROCESSORS, Record, State, Status, Token};
 
 /// What a single state cannot show: it is noted in the transition that does it.
 #[derive(Clone, Copy, Debug)]
@@ -36,19 +37,43 @@ pub(crate) enum Wrong {
     Ttl,
     /// A record names a payload that is not there.
     PayloadLost,
+    /// An outcome became another, or an action came back to life without a redrive.
+    OutcomeChanged,
+    /// An outcome says that all steps were done though one was skipped, or the reverse.
+    SkipUntold,
+    /// A step failed for want of attempts before it had had them.
+    ShortOfAttempts,
+    /// A step was claimed more often in a run than its attempts and hand-backs allow.
+    Endless,
+    /// A redrive started a run that is not the next after the one it saw.
+    OtherRun,
+    /// One request was done twice.
+    DoneTwice,
+    /// A processor got work that is paused, draining or gone.
+    ClaimedAgainstWill,
+    /// A pause or a resume that came late undid a later one.
+    LateSwitch,
+    /// An instance that was replaced drained the one that replaced it.
+    OtherDrained,
+    /// A processor's record went while something was pending.
+    Orphaned,
 }
 
 impl State {
     pub(crate) fn note(&mut self, wrong: Wrong) {
-        self.wrong |= 1 << wrong as u16;
+        self.wrong |= 1 << wrong as u32;
     }
 
     pub(crate) fn is_wrong(&self) -> bool {
         self.wrong != 0
     }
 
+    pub(crate) fn any(&self, holds: impl Fn(&Record) -> bool) -> bool {
+        self.actions.iter().filter_map(|action| action.record.as_ref()).any(holds)
+    }
+
     fn never(&self, wrong: Wrong) -> bool {
-        self.wrong & (1 << wrong as u16) == 0
+        self.wrong & (1 << wrong as u32) == 0
     }
 
     /// Judges a transition and the state it leads to.
@@ -59,6 +84,9 @@ impl State {
                 let stays = is.step == was.step || is.status != Status::Live;
                 let grew = is.step == was.step + 1 && new.accepted == is.step;
                 self.check(stays || grew, Wrong::StepJumped);
+                let redriven = was.status == Status::Failed && is.run == was.run + 1;
+                let same = was.status == is.status || redriven && is.status == Status::Live;
+                self.check(was.status == Status::Live || same, Wrong::OutcomeChanged);
             }
             self.check(placed(&new), Wrong::Misplaced);
             self.check(keeps_output(&new), Wrong::AppliedTwice);
@@ -100,7 +128,7 @@ pub(crate) fn all(config: &Config) -> Vec<Property<Baton>> {
         Property::always("a re-sent script answers as the first time", |_, s: &State| {
             s.never(Wrong::AnswerChanged)
         }),
-        Property::always("one request settles an attempt", |_, s: &State| {
+        Property::always("one request is told that it did something", |_, s: &State| {
             s.never(Wrong::ToldTwice)
         }),
         Property::always("a settled delivery is not sent again", |_, s: &State| {
@@ -112,37 +140,47 @@ pub(crate) fn all(config: &Config) -> Vec<Property<Baton>> {
         Property::always("nothing live has a TTL, everything else has one", |_, s: &State| {
             s.never(Wrong::Ttl)
         }),
+        Property::always("an outcome stays unless it is redriven", |_, s: &State| {
+            s.never(Wrong::OutcomeChanged)
+        }),
+        Property::always("an outcome tells of a skipped step", |_, s: &State| {
+            s.never(Wrong::SkipUntold)
+        }),
+        Property::always("a step has all its attempts in each run", |_, s: &State| {
+            s.never(Wrong::ShortOfAttempts)
+        }),
+        Property::always("a step is claimed so often and no more", |_, s: &State| {
+            s.never(Wrong::Endless)
+        }),
+        Property::always("a redrive starts the run after the one it saw", |_, s: &State| {
+            s.never(Wrong::OtherRun)
+        }),
+        Property::always("what was asked for once is done once", |_, s: &State| {
+            s.never(Wrong::DoneTwice)
+        }),
+        Property::always("a processor gets work only while it takes it", |_, s: &State| {
+            s.never(Wrong::ClaimedAgainstWill)
+        }),
+        Property::always("the last switch of a processor holds", |_, s: &State| {
+            s.never(Wrong::LateSwitch)
+        }),
+        Property::always("a processor is drained only by itself", |_, s: &State| {
+            s.never(Wrong::OtherDrained)
+        }),
+        Property::always("what is pending has a processor", |_, s: &State| {
+            s.never(Wrong::Orphaned)
+        }),
         Property::always("no live payload is missing", |_, s: &State| s.never(Wrong::PayloadLost)),
         Property::always("no path ends before every action has", no_dead_end),
         Property::sometimes("all actions end", |_, s: &State| {
             s.actions.iter().all(Action::has_ended)
         }),
-        Property::sometimes("an outcome is failed", |_, s: &State| {
-            s.actions.iter().any(|a| a.record.is_some_and(|r| r.status == Status::Failed))
-        }),
         Property::sometimes("a second attempt of the last step runs", |_, s: &State| {
             s.actions.iter().any(|a| a.record.is_some_and(|r| r.token == Token::of(1, 2)))
         }),
     ];
-    if config.budget.late > 0 {
-        properties.push(Property::sometimes("an attempt works on after it was taken", outlives));
-    }
-    if config.budget.resends > 0 {
-        let waits = |_: &Baton, s: &State| s.again.is_some();
-        properties.push(Property::sometimes("a script is to run again", waits));
-    }
-    if config.budget.crashes > 0 {
-        let alone = |_: &Baton, s: &State| s.up.contains(&false);
-        properties.push(Property::sometimes("a manager is gone", alone));
-    }
+    properties.extend(crate::reached::all(config));
     properties
-}
-
-fn outlives(_: &Baton, state: &State) -> bool {
-    state.actions.iter().any(|action| {
-        let current = action.record.map_or(Token::NONE, |record| record.token);
-        action.works.iter().flatten().any(|work| work.view.token != current)
-    })
 }
 
 fn placed(action: &Action) -> bool {
@@ -154,7 +192,7 @@ fn placed(action: &Action) -> bool {
     let output = action.is_in(place::OUTPUT);
     match record.status {
         Status::Live => action.is_in(place::LIVE) && waiting == 1 && !done && !failed && !output,
-        Status::Succeeded | Status::Failed => {
+        Status::Succeeded | Status::Partial | Status::Failed | Status::Cancelled => {
             let right =
                 if record.status == Status::Failed { failed && !done } else { done && !failed };
             let pending = record.delivery == Delivery::Pending;
@@ -196,5 +234,15 @@ fn no_dead_end(model: &Baton, state: &State) -> bool {
     }
     let mut events = Vec::new();
     model.actions(state, &mut events);
+    // Nobody need come and ask, and nothing need go wrong.
+    events.retain(|event| {
+        !matches!(
+            event,
+            Event::Look { .. }
+                | Event::Crash { .. }
+                | Event::Restart { .. }
+                | Event::Switch { pause: true, .. }
+        )
+    });
     events.into_iter().any(|event| model.next_state(state, event).is_some())
 }

@@ -5,19 +5,22 @@
 //! And since the two managers are alike, and the two processors, the smallest of the four ways to name
 //! them stands for all.
 
+use crate::calls::{Again, Answer, Ask, Call, Request};
 use crate::event::payload_of;
 use crate::guards::Config;
 use crate::place;
 use crate::state::{
-    Action, Again, Call, Claim, Mark, Nonce, Record, Request, Slot, State, Status, Submission,
-    Token, View,
+    Action, Claim, Mark, Nonce, Record, Slot, State, Status, Submission, Token, View,
 };
 
 impl State {
     pub(crate) fn reduce(&mut self, config: &Config) {
+        self.forget_looks(config);
+        let more = self.left.redrives + self.left.redeliveries > 0;
         for (index, action) in (0u8..).zip(&mut self.actions) {
             let again = self.again.filter(|again| again.request.action == index);
-            action.forget(config, again.as_ref());
+            let asked = more || self.looks.iter().flatten().any(|look| look.action == index);
+            action.forget(config, again.as_ref(), asked);
         }
         let mut least = *self;
         for (managers, processors) in [(true, false), (false, true), (true, true)] {
@@ -28,20 +31,39 @@ impl State {
         *self = least;
     }
 
+    /// Who looked too early to do anything is as good as gone.
+    fn forget_looks(&mut self, config: &Config) {
+        let guards = &config.guards;
+        if guards.version && guards.run && guards.asker {
+            let runs = self.actions.map(|action| action.record.map(|record| record.run));
+            for look in &mut self.looks {
+                *look = look.filter(|look| match look.ask {
+                    Ask::Redrive => runs[usize::from(look.action)] == Some(look.run),
+                    Ask::Cancel | Ask::Redeliver | Ask::Deadline => look.fresh,
+                });
+            }
+        }
+        self.looks.sort_unstable();
+    }
+
     fn rename(&mut self, managers: bool, processors: bool) {
         if managers {
             self.up.reverse();
+        }
+        if processors {
+            self.processors.reverse();
         }
         let names = Names { managers, processors };
         for action in &mut self.actions {
             names.of_action(action);
         }
-        if let Some(look) = &mut self.look {
+        for look in self.looks.iter_mut().flatten() {
             look.running.iter_mut().for_each(|view| names.of_view(view));
         }
+        self.looks.sort_unstable();
         if let Some(again) = &mut self.again {
             names.of_request(&mut again.request);
-            if let crate::state::Answer::Done(Some(claim)) = &mut again.first {
+            if let Answer::Done(Some(claim)) = &mut again.first {
                 names.of_claim(claim);
             }
         }
@@ -49,11 +71,14 @@ impl State {
 }
 
 impl Action {
-    fn forget(&mut self, config: &Config, again: Option<&Again>) {
+    /// `asked` when somebody may still want the action back.
+    fn forget(&mut self, config: &Config, again: Option<&Again>, asked: bool) {
         let Some(mut record) = self.record else { return };
         let call = again.map(|again| again.request.call);
         let carried = match call {
-            Some(Call::Succeed { view, .. } | Call::Fail { view, .. }) => Some(view.token),
+            Some(
+                Call::Succeed { view, .. } | Call::Fail { view, .. } | Call::HandBack { view, .. },
+            ) => Some(view.token),
             Some(Call::Claim { token, .. }) => Some(token),
             _ => None,
         };
@@ -67,16 +92,26 @@ impl Action {
                 works || carried == Some(mark.token) || current == mark.token
             });
         }
-        let reaper = matches!(call, Some(Call::Deadline { .. } | Call::Fail { .. }));
-        record.lapsed = record.lapsed.filter(|_| reaper);
+        let acts = matches!(call, Some(Call::Act { .. }));
+        let reaper = matches!(call, Some(Call::HandBack { .. } | Call::Fail { .. }));
+        let acts = acts || !config.guards.asker;
+        record.lapsed = record.lapsed.filter(|_| reaper || acts);
+        if !acts {
+            record.asked = [None; 2];
+            self.redelivered = 0;
+        }
         let send = matches!(call, Some(Call::SettleDelivery { .. } | Call::ClaimDelivery { .. }));
         let late = record.d_settled > 0 && self.sends[usize::from(record.d_settled) - 1].is_some();
         if !send && !late && record.d_settled != record.d_token {
             record.d_settled = 0;
         }
-        if record.status != Status::Live {
+        let may_return = record.status == Status::Failed && (asked || acts);
+        if record.status != Status::Live && !may_return {
             record.step = 0;
             record.tries = 0;
+            record.claims = 0;
+            record.handed = 0;
+            self.misses = 0;
         }
         self.record = Some(record);
         let written = again.and_then(|again| payload_of(config, &again.request));
@@ -84,14 +119,15 @@ impl Action {
             Some(Call::Succeed { view, .. }) => Some(view.before),
             _ => None,
         };
-        let asked = [written.map(|(_, name, _)| name), before];
-        let free = !asked.contains(&Some(record.data)) && !asked.contains(&Some(0));
+        let names = [written.map(|(_, name, _)| name), before];
+        let free = !names.contains(&Some(record.data)) && !names.contains(&Some(0));
         if record.data != 0 && free && self.payloads[0].is_none() {
             self.rename_data(record.data);
         }
         let quiet = again.is_none() && self.works.iter().all(Option::is_none);
         let passing = self.payloads.iter().flatten().count() > 1;
-        if self.has_ended() && quiet && !passing && self.sends.iter().all(Option::is_none) {
+        if self.has_ended() && quiet && !asked && !passing && self.sends.iter().all(Option::is_none)
+        {
             *self = Self { submission: Submission::Gone, ..Self::NEW };
         }
     }
@@ -166,7 +202,7 @@ impl Names {
     }
 
     fn of_nonce(&self, nonce: &mut Nonce) {
-        if let Nonce::Reaper(manager) = nonce {
+        if let Nonce::Reaper(manager) | Nonce::Restart(manager) = nonce {
             self.of_manager(manager);
         }
     }
@@ -190,11 +226,13 @@ impl Names {
                 self.of_view(view);
                 hand.iter_mut().for_each(|p| self.of_processor(p));
             }
-            Call::Fail { view, nonce, .. } => {
+            Call::Fail { view, nonce, hand, .. } => {
                 self.of_view(view);
                 self.of_nonce(nonce);
+                hand.iter_mut().for_each(|p| self.of_processor(p));
             }
-            Call::Deadline { look, .. } => {
+            Call::HandBack { view, .. } => self.of_view(view),
+            Call::Act { look, .. } => {
                 look.running.iter_mut().for_each(|view| self.of_view(view));
             }
             Call::ClaimDelivery { .. } | Call::SettleDelivery { .. } => {}

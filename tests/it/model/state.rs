@@ -2,23 +2,35 @@
 //!
 //! Everything is small, flat and comparable: the checker keeps millions of states.
 
+use crate::calls::{Again, Ask, End, Look};
 use crate::guards::{Budget, Config};
+use crate::processor::{Processor, Start};
 
 pub(crate) const MANAGERS: u8 = 2;
 pub(crate) const PROCESSORS: u8 = 2;
 pub(crate) const STEPS: u8 = 2;
-/// Attempts of one step; sends of one outcome, unless leases end.
+/// Runs of an action: an operator redrives it no further.
+pub(crate) const RUNS: u8 = 2;
+/// Attempts of one step in one run; sends of one outcome, unless leases end.
 pub(crate) const ATTEMPTS: u8 = 2;
+/// How often a step is handed back by restarts of its processors, in one run.
+pub(crate) const HAND_BACKS: u8 = 1;
+/// Claims of one step: its attempts, and as many for a second run, or for one that was handed back.
+pub(crate) const CLAIMS: u8 = RUNS * ATTEMPTS;
 /// Actions a processor may have pending.
 pub(crate) const CAPACITY: usize = 1;
 pub(crate) const MAX_ACTIONS: usize = 2;
-pub(crate) const DISPATCHES: usize = (STEPS * ATTEMPTS) as usize;
+pub(crate) const DISPATCHES: usize = (STEPS * CLAIMS) as usize;
 /// Reports of one attempt: its own, a second one, and one that a manager's death made necessary.
 pub(crate) const REPORTS: usize = 3;
 /// Payloads: the input, and one for each report.
 pub(crate) const NAMES: usize = 1 + REPORTS * DISPATCHES;
-pub(crate) const SENDS: usize = 4;
+/// Sends of an action, in all its runs and redeliveries.
+pub(crate) const SENDS: usize = 6;
+/// Readers of a record that have not acted on it yet.
+pub(crate) const LOOKS: usize = 2;
 
+/// Types that are small, flat and comparable.
 macro_rules! plain {
     ($($item:item)*) => { $(
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,26 +39,25 @@ macro_rules! plain {
 }
 
 plain! {
-    pub(crate) enum Status { Live, Succeeded, Failed }
+    pub(crate) enum Status { Live, Succeeded, Partial, Failed, Cancelled }
 
     pub(crate) enum Delivery { None, Pending, Delivered, Exhausted }
 
     /// A secret of one claim, by the dispatch that it is for. Zero is none.
     pub(crate) struct Token(u8);
 
-    /// Who may have settled an attempt: a report, or a reaper, of one manager.
-    pub(crate) enum Nonce { Report(u8), Reaper(u8) }
+    /// Who may have settled an attempt: a report; a reaper, or who saw a restart, of one manager; or who
+    /// acted without a token.
+    pub(crate) enum Nonce { Report(u8), Reaper(u8), Restart(u8), Ask(Ask, u8) }
 
-    /// What a script claimed for its caller.
-    pub(crate) enum Claim { Attempt(u8), Delivery }
+    /// What a script claimed for its caller: an attempt at a processor, or a delivery under a token.
+    pub(crate) enum Claim { Attempt(u8), Delivery(u8) }
 
     /// The settlement that the record keeps: token, nonce and first answer.
     pub(crate) struct Mark {
         pub(crate) token: Token,
         pub(crate) nonce: Nonce,
         pub(crate) claim: Option<Claim>,
-        /// The delivery's token, when `claim` is one.
-        pub(crate) delivery: u8,
     }
 
     /// The hash `action:<id>`.
@@ -54,17 +65,31 @@ plain! {
         pub(crate) status: Status,
         pub(crate) run: u8,
         pub(crate) step: u8,
+        /// Attempts of the step in this run.
         pub(crate) tries: u8,
+        /// Claims of the step in all runs.
+        pub(crate) claims: u8,
+        /// How often the step was handed back in this run.
+        pub(crate) handed: u8,
+        /// Whether a step was skipped, in any run.
+        pub(crate) skipped: bool,
         pub(crate) token: Token,
         pub(crate) holder: u8,
+        pub(crate) held: Start,
         /// The payload's name.
         pub(crate) data: u8,
         pub(crate) submitted: Option<Claim>,
         pub(crate) settled: [Option<Mark>; STEPS as usize],
+        /// The last attempt that lapsed or was handed back by a restart; or the deadline, or the cancel.
         pub(crate) lapsed: Option<Mark>,
+        /// The last redrive and the last redelivery.
+        pub(crate) asked: [Option<Mark>; 2],
         pub(crate) delivery: Delivery,
         pub(crate) d_token: u8,
+        /// Sends since delivery began, or began anew.
         pub(crate) d_tries: u8,
+        /// Sends in all: the last one's token.
+        pub(crate) d_sent: u8,
         pub(crate) d_settled: u8,
         pub(crate) ttl: bool,
     }
@@ -109,12 +134,10 @@ plain! {
         pub(crate) slots: [Slot; REPORTS],
     }
 
-    pub(crate) enum End { Delivered, Retry, Exhausted }
-
     /// A send of an outcome, from its claim on.
     pub(crate) struct Send {
         pub(crate) manager: u8,
-        pub(crate) run: u8,
+        pub(crate) tries: u8,
         pub(crate) end: Option<End>,
     }
 
@@ -141,71 +164,45 @@ plain! {
         pub(crate) accepted: u8,
         /// The content that the current data must have.
         pub(crate) expected: u8,
+        /// Whether a step went on without an output of its own.
+        pub(crate) skipped: bool,
+        /// Failures of the step in this run.
+        pub(crate) misses: u8,
+        /// The redeliveries that were done, a bit for each nonce.
+        pub(crate) redelivered: u8,
         /// What every send must say: run, status and content.
         pub(crate) announced: Option<(u8, Status, u8)>,
-    }
-
-    /// What the reaper of deadlines read of an action, some time ago.
-    pub(crate) struct Look {
-        pub(crate) action: u8,
-        pub(crate) running: Option<View>,
-        /// Whether the version is still the same.
-        pub(crate) fresh: bool,
-    }
-
-    /// One script call, with all it has in KEYS and ARGV.
-    pub(crate) enum Call {
-        Submit { hand: Option<u8> },
-        /// Its token is named after the dispatch that it saw would be next: that is its version.
-        Claim { processor: u8, token: Token },
-        Succeed {
-            view: View,
-            report: u8,
-            name: u8,
-            hand: Option<u8>,
-            token: Token,
-            deliver: bool,
-        },
-        Fail { view: View, nonce: Nonce, deliver: bool },
-        Deadline { look: Look, deliver: bool },
-        ClaimDelivery { token: u8 },
-        SettleDelivery { token: u8, end: End },
-    }
-
-    pub(crate) struct Request {
-        pub(crate) action: u8,
-        pub(crate) manager: u8,
-        pub(crate) call: Call,
-    }
-
-    pub(crate) enum Answer { Done(Option<Claim>), Duplicate, Stale, Missing, Nothing }
-
-    /// A call that will run a second time.
-    pub(crate) struct Again {
-        pub(crate) request: Request,
-        pub(crate) first: Answer,
-        /// Whether its sender had the first answer already: then nobody reads the second.
-        pub(crate) read: bool,
-        pub(crate) written: bool,
     }
 
     pub(crate) struct State {
         pub(crate) actions: [Action; MAX_ACTIONS],
         pub(crate) up: [bool; MANAGERS as usize],
-        pub(crate) look: Option<Look>,
+        pub(crate) processors: [Processor; PROCESSORS as usize],
+        pub(crate) looks: [Option<Look>; LOOKS],
         pub(crate) again: Option<Again>,
         pub(crate) left: Budget,
         /// One bit for each [`crate::properties::Wrong`] that happened.
-        pub(crate) wrong: u16,
+        pub(crate) wrong: u32,
+    }
+}
+
+pub(crate) use plain;
+
+impl Record {
+    /// Nobody holds the action any more.
+    pub(crate) fn release(&mut self) {
+        self.token = Token::NONE;
+        self.holder = 0;
+        self.held = Start::NONE;
     }
 }
 
 impl Token {
     pub(crate) const NONE: Self = Self(0);
 
-    /// The token of an attempt, the first being number one.
-    pub(crate) fn of(step: u8, attempt: u8) -> Self {
-        Self(step * ATTEMPTS + attempt)
+    /// The token of a claim, the step's first being number one.
+    pub(crate) fn of(step: u8, claim: u8) -> Self {
+        Self(step * CLAIMS + claim)
     }
 
     /// The index of its dispatch.
@@ -226,6 +223,9 @@ impl Action {
         sends: [None; SENDS],
         accepted: 0,
         expected: 0,
+        skipped: false,
+        misses: 0,
+        redelivered: 0,
         announced: None,
     };
 
@@ -265,7 +265,8 @@ impl State {
         Self {
             actions,
             up: [true; MANAGERS as usize],
-            look: None,
+            processors: [Processor::NEW; PROCESSORS as usize],
+            looks: [None; LOOKS],
             again: None,
             left: config.budget,
             wrong: 0,
@@ -278,7 +279,7 @@ impl State {
 
     /// A transition raises the record's version: whoever looked before looked too early.
     pub(crate) fn bump(&mut self, action: u8) {
-        if let Some(look) = self.look.as_mut().filter(|look| look.action == action) {
+        for look in self.looks.iter_mut().flatten().filter(|look| look.action == action) {
             look.fresh = false;
         }
     }

@@ -1,13 +1,11 @@
-//! What managers, processors and receivers do with the answers they get, and how they fail.
+//! What managers, processors and receivers do with the answers they get.
 
+use crate::calls::{Again, Answer, Ask, Back, Call, Look, Request};
 use crate::event::{Event, Fate, end_of, payload_of};
 use crate::guards::Config;
 use crate::properties::Wrong;
 use crate::scripts::output;
-use crate::state::{
-    Again, Answer, Call, Claim, Lease, Look, Nonce, REPORTS, Request, Send, Slot, State,
-    Submission, Token, Via, View, Work,
-};
+use crate::state::{Claim, Lease, Nonce, REPORTS, Send, Slot, State, Submission, Via, View, Work};
 
 impl State {
     pub(crate) fn happen(&mut self, config: &Config, event: Event) {
@@ -94,13 +92,39 @@ impl State {
                 self.action(action).due = true;
             }
             Event::PayloadExpires { action, name } => self.unlink(action, name),
-            Event::LookAtDeadline { action } => {
-                self.left.deadlines -= 1;
-                let entry = &self.actions[usize::from(action)];
-                let running = entry.view();
-                self.look = Some(Look { action, running, fresh: true });
+            Event::Look { action, ask } => self.look(action, ask),
+            Event::Switch { processor, pause, seen } => {
+                self.switch(guards, processor, pause, seen);
             }
+            Event::Drain { processor, epoch } => self.drain(guards, processor, epoch),
+            Event::Register { processor } => self.register(guards, processor),
+            Event::Restart { processor, registers, lost } => {
+                self.restart(processor, lost);
+                if registers {
+                    self.register(guards, processor);
+                } else {
+                    self.see_start(processor);
+                }
+            }
+            Event::Check { processor, old } => self.see_known_start(guards, processor, old),
             Event::Crash { manager, calls_survive } => self.crash(manager, calls_survive),
+        }
+    }
+
+    fn look(&mut self, action: u8, ask: Ask) {
+        let nonce = self.left.take(ask);
+        let entry = &self.actions[usize::from(action)];
+        let run = entry.record.map_or(0, |record| record.run);
+        let running = entry.view();
+        if let Some(free) = self.looks.iter_mut().find(|look| look.is_none()) {
+            *free = Some(Look { action, ask, nonce, run, running, fresh: true });
+        }
+    }
+
+    /// It acted on what it saw.
+    fn look_away(&mut self, look: &Look) {
+        for one in &mut self.looks {
+            *one = one.filter(|one| !one.is(look));
         }
     }
 
@@ -130,14 +154,18 @@ impl State {
                 };
                 self.set_slot(a, &view, slot, next);
             }
-            Call::Fail { view, nonce: Nonce::Report(report), .. } => {
+            Call::Fail { view, nonce: Nonce::Report(report), .. }
+            | Call::HandBack { view, back: Back::Busy(report) } => {
                 self.set_slot(a, &view, usize::from(report), Slot::Idle);
             }
-            Call::Deadline { .. } => self.look = None,
+            Call::Act { look, .. } => self.look_away(&look),
             Call::SettleDelivery { token, .. } => {
                 self.action(a).sends[usize::from(token) - 1] = None;
             }
-            Call::Fail { .. } | Call::Claim { .. } | Call::ClaimDelivery { .. } => {}
+            Call::Fail { .. }
+            | Call::HandBack { .. }
+            | Call::Claim { .. }
+            | Call::ClaimDelivery { .. } => {}
         }
         let Answer::Done(Some(claim)) = answer else { return };
         let entry = self.action(a);
@@ -149,12 +177,7 @@ impl State {
                     entry.works[view.token.index()] = Some(Work { view, slots });
                 }
             }
-            Claim::Delivery => {
-                if let Some(r) = entry.record.filter(|r| r.d_token > 0) {
-                    let send = Send { manager: m, run: r.run, end: None };
-                    entry.sends[usize::from(r.d_token) - 1] = Some(send);
-                }
-            }
+            Claim::Delivery(_) => self.begin_send(a, m),
         }
     }
 
@@ -163,127 +186,44 @@ impl State {
         match request.call {
             Call::Submit { .. } => self.action(request.action).submission = Submission::Sent,
             Call::Succeed { view, report, .. }
-            | Call::Fail { view, nonce: Nonce::Report(report), .. } => {
+            | Call::Fail { view, nonce: Nonce::Report(report), .. }
+            | Call::HandBack { view, back: Back::Busy(report) } => {
                 self.set_slot(request.action, &view, usize::from(report), Slot::Idle);
             }
-            Call::Deadline { .. } => self.look = None,
+            Call::Act { look, .. } => self.look_away(&look),
             Call::SettleDelivery { token, .. } => {
                 self.action(request.action).sends[usize::from(token) - 1] = None;
             }
-            Call::Fail { .. } | Call::Claim { .. } | Call::ClaimDelivery { .. } => {}
+            Call::Fail { .. }
+            | Call::HandBack { .. }
+            | Call::Claim { .. }
+            | Call::ClaimDelivery { .. } => {}
         }
     }
 
-    fn set_slot(&mut self, action: u8, view: &View, slot: usize, to: Slot) {
+    pub(crate) fn set_slot(&mut self, action: u8, view: &View, slot: usize, to: Slot) {
         let work = &mut self.action(action).works[view.token.index()];
         let mut next = work.unwrap_or(Work { view: *view, slots: [Slot::Idle; REPORTS] });
         next.slots[slot] = to;
         *work = (next.slots != [Slot::Idle; REPORTS]).then_some(next);
     }
 
-    /// The same answer as the first time; but a claim only while it stands, and no memory of an attempt
-    /// after a later one of its step was settled.
-    fn is_same(&self, request: &Request, first: Answer, second: Answer) -> bool {
-        let Some(r) = self.actions[usize::from(request.action)].record else {
-            return first == second;
-        };
-        match (request.call, first, second) {
-            // What changed nothing the first time may be made the second time.
-            (_, Answer::Nothing | Answer::Missing, _) => true,
-            // A refusal stays one.
-            (_, Answer::Stale | Answer::Duplicate, Answer::Stale | Answer::Duplicate) => true,
-            // But a lease that ran may be over now.
-            (Call::Fail { nonce: Nonce::Reaper(_), .. }, Answer::Stale, _) => true,
-            (Call::Claim { token, .. }, _, Answer::Nothing) => r.token != token,
-            (Call::ClaimDelivery { token }, _, Answer::Nothing) => r.d_token != token,
-            (Call::Submit { .. }, Answer::Done(Some(_)), Answer::Done(None)) => {
-                r.token != Token::of(0, 1)
-            }
-            (
-                Call::Succeed { token, .. },
-                Answer::Done(Some(Claim::Attempt(_))),
-                Answer::Done(None),
-            ) => r.token != token,
-            (_, Answer::Done(Some(Claim::Delivery)), Answer::Done(None)) => r.d_token != 1,
-            (Call::Succeed { view, .. } | Call::Fail { view, .. }, _, Answer::Stale) => {
-                let kept = [r.settled[usize::from(view.step)], r.lapsed];
-                first == second || kept.iter().flatten().all(|mark| mark.token != view.token)
-            }
-            (Call::SettleDelivery { token, .. }, _, Answer::Stale) => {
-                first == second || r.d_settled != token
-            }
-            _ => first == second,
-        }
-    }
-
-    /// The receiver gets a webhook.
-    fn post(&mut self, action: u8, send: usize, received: bool) {
+    /// A manager has an outcome to send: what it sends is what the record says now.
+    fn begin_send(&mut self, action: u8, manager: u8) {
         let entry = self.action(action);
-        let Some(sent) = &mut entry.sends[send] else { return };
-        sent.end = Some(end_of(send, received));
-        let says = entry.record.map(|r| {
-            (sent.run, r.status, entry.payloads[usize::from(r.data)].map_or(u8::MAX, |p| p.content))
-        });
-        if says != entry.announced {
+        let Some(r) = entry.record.filter(|r| r.d_token > 0) else { return };
+        let send = Send { manager, tries: r.d_tries, end: None };
+        entry.sends[usize::from(r.d_token) - 1] = Some(send);
+        let content = entry.payloads[usize::from(r.data)].map_or(u8::MAX, |p| p.content);
+        if Some((r.run, r.status, content)) != entry.announced {
             self.note(Wrong::OtherWebhook);
         }
     }
 
-    /// A manager dies. What it held in memory is gone; what it sent has run or will never run.
-    fn crash(&mut self, manager: u8, calls_survive: bool) {
-        self.left.crashes -= 1;
-        self.up[usize::from(manager)] = false;
-        for action in &mut self.actions {
-            if action.submission == Submission::Written(manager) {
-                action.submission = Submission::Gone;
-            }
-            for work in &mut action.works {
-                if let Some(mut left) = *work {
-                    left.abandon(manager, calls_survive);
-                    *work = (left.slots != [Slot::Idle; REPORTS]).then_some(left);
-                }
-            }
-            for send in &mut action.sends {
-                *send = send.filter(|send| send.manager != manager);
-            }
-        }
-        if let Some(again) = self.again.filter(|a| !a.read && a.request.manager == manager) {
-            self.again = None;
-            let entry = self.action(again.request.action);
-            if entry.record.is_none() {
-                entry.submission = Submission::Gone;
-            }
-            let report = match again.request.call {
-                Call::Succeed { view, .. } | Call::Fail { view, nonce: Nonce::Report(_), .. } => {
-                    Some(view)
-                }
-                _ => None,
-            };
-            if let Some(view) = report.filter(|_| calls_survive) {
-                self.set_slot(again.request.action, &view, REPORTS - 1, Slot::Running(None));
-            }
-        }
-    }
-}
-
-impl Work {
-    /// The manager is gone: a processor that saw its call go reports again elsewhere, with a new nonce
-    /// when the manager had the result already.
-    fn abandon(&mut self, manager: u8, calls_survive: bool) {
-        for report in 0..REPORTS {
-            match self.slots[report] {
-                Slot::Running(Some(by)) if by == manager => {
-                    self.slots[report] =
-                        if calls_survive { Slot::Running(None) } else { Slot::Idle };
-                }
-                Slot::Written(by, _) if by == manager => {
-                    self.slots[report] = Slot::Idle;
-                    if calls_survive {
-                        self.slots[REPORTS - 1] = Slot::Running(None);
-                    }
-                }
-                Slot::Idle | Slot::Running(_) | Slot::Written(..) => {}
-            }
+    /// The receiver answers.
+    fn post(&mut self, action: u8, send: usize, received: bool) {
+        if let Some(sent) = &mut self.action(action).sends[send] {
+            sent.end = Some(end_of(sent.tries, received));
         }
     }
 }

@@ -80,7 +80,7 @@ pub enum Error {
         /// Its log.
         log: PathBuf,
     },
-    /// It was told to stop and did not.
+    /// It was told to stop and did not, and could not be killed.
     #[error("the embedded Redis ({process}) does not stop; see {log}")]
     Lingers {
         /// Which process.

@@ -5,6 +5,7 @@ mod error;
 mod line;
 mod place;
 mod program;
+mod residents;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use super::stop::Stop;
 pub(super) use error::Error;
 use line::Line;
-use place::{Gate, LOG, PID, Place};
+use place::{ALIVE, Gate, LOG, PID, Place};
 
 /// How often a lock or a socket is tried again.
 const POLL: Duration = Duration::from_millis(20);
@@ -28,8 +30,9 @@ const GATE_WITHIN: Duration = Duration::from_secs(20);
 const SILENT_WITHIN: Duration = Duration::from_secs(30);
 /// How often is said that it still loads.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// How long it may take to stop: it has at most a second's writes to bring to disk.
-const STOPS_WITHIN: Duration = Duration::from_secs(8);
+/// How long before a stop's deadline one that still lives is killed. It loses nothing that was answered: all
+/// of that is with the system, which brings it to disk.
+const KILLED_BEFORE: Duration = Duration::from_millis(500);
 /// The longest wait between two starts that failed.
 const RETRY_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -43,28 +46,29 @@ pub(super) struct Embedded {
 
 impl Embedded {
     /// Starts the Redis of a directory or joins the one that lives there, and returns when it answers.
-    /// `None` when `stop` came first.
+    /// `None` when the stop began first.
     ///
     /// # Errors
     /// When there is no program, or the Redis does not start; its log's last words are in the error.
-    pub(super) async fn start(
-        data_dir: &Path,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Option<Self>, Error> {
+    pub(super) async fn start(data_dir: &Path, stop: &Stop) -> Result<Option<Self>, Error> {
         let place = Arc::new(Place::open(data_dir)?);
-        let user = {
-            let gate = place.gate(GATE_WITHIN).await?;
-            place.enter(&gate, GATE_WITHIN).await?
+        let enter = async {
+            let gate = place.gate(Instant::now() + GATE_WITHIN).await?;
+            place.enter(&gate, Instant::now() + GATE_WITHIN).await
+        };
+        let user = tokio::select! {
+            user = enter => user?,
+            () = stop.begun() => return Ok(None),
         };
         let up = tokio::select! {
             up = bring_up(&place) => up.map(Some),
-            () = stop => Ok(None),
+            () = stop.begun() => Ok(None),
         };
         if let Ok(Some(line)) = up {
             let keeper = tokio::spawn(keep(Arc::clone(&place), line));
             return Ok(Some(Self { place, user, keeper }));
         }
-        let left = leave(&place, &user).await;
+        let left = leave(&place, &user, stop.deadline()).await;
         up?;
         left.map(|()| None)
     }
@@ -74,15 +78,16 @@ impl Embedded {
         self.place.url().to_owned()
     }
 
-    /// Ends the use; the last one stops the Redis, and returns when its process is gone.
+    /// Ends the use; the last one stops the Redis, and returns when its process is gone: by the deadline,
+    /// if need be by force.
     ///
     /// # Errors
-    /// When it does not stop in time.
-    pub(super) async fn stop(self) -> Result<(), Error> {
+    /// When another process is in the way until then, or it cannot even be killed.
+    pub(super) async fn stop(self, deadline: Instant) -> Result<(), Error> {
         self.keeper.abort();
         // Its gate must be open before ours; that it was aborted is no news.
         let _ = self.keeper.await;
-        leave(&self.place, &self.user).await
+        leave(&self.place, &self.user, deadline).await
     }
 }
 
@@ -123,7 +128,7 @@ async fn bring_up(place: &Place) -> Result<Line, Error> {
             // It loads its file, or is otherwise busy.
             Ok(_) => heard = Instant::now(),
             Err(_) => {
-                let gate = place.gate(GATE_WITHIN).await?;
+                let gate = place.gate(Instant::now() + GATE_WITHIN).await?;
                 match place.vacant(&gate)? {
                     Some(_) if started => return Err(ended(place)),
                     Some(alive) => {
@@ -167,20 +172,29 @@ async fn launch(place: &Place, _gate: &Gate, alive: File) -> Result<(), Error> {
     Ok(())
 }
 
-async fn leave(place: &Place, user: &File) -> Result<(), Error> {
-    let gate = place.gate(GATE_WITHIN).await?;
+async fn leave(place: &Place, user: &File, deadline: Instant) -> Result<(), Error> {
+    let gate = place.gate(deadline).await?;
     if !place.leave(&gate, user)? {
         tracing::info!("the embedded Redis stays: another server uses it");
         return Ok(());
     }
-    let give_up = Instant::now() + STOPS_WITHIN;
-    let mut told = false;
+    let kill_at = deadline - KILLED_BEFORE;
+    let (mut told, mut killed) = (false, false);
     while place.vacant(&gate)?.is_none() {
-        if Instant::now() > give_up {
+        if Instant::now() >= deadline {
             return Err(Error::Lingers { process: process(place), log: place.file(LOG) });
+        } else if Instant::now() >= kill_at {
+            // Again each time: one that is killed while it forks may leave a child.
+            for pid in residents::kill(&place.file(ALIVE)) {
+                if !killed {
+                    tracing::warn!(pid, log = %place.file(LOG).display(), "the embedded Redis does not stop: killed");
+                }
+            }
+            killed = true;
+        } else if !told {
+            // One that has only just started has no socket yet.
+            told = timeout_at(kill_at, shut_down(place)).await.unwrap_or(true);
         }
-        // One that has only just started has no socket yet.
-        told = told || shut_down(place).await;
         sleep(POLL).await;
     }
     Ok(())

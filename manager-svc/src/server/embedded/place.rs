@@ -16,7 +16,6 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use url::Url;
@@ -29,6 +28,8 @@ const LONGEST_SOCKET_PATH: usize = 103;
 pub(super) const SOCKET: &str = "redis.sock";
 /// The file where Redis writes its process id.
 pub(super) const PID: &str = "redis.pid";
+/// Its lock, which the Redis itself holds.
+pub(super) const ALIVE: &str = "redis.alive";
 /// What Redis says, for people.
 pub(super) const LOG: &str = "redis.log";
 
@@ -85,14 +86,14 @@ impl Place {
         &self.url
     }
 
-    /// Waits for the right to decide.
-    pub(super) async fn gate(&self, within: Duration) -> Result<Gate, Error> {
-        self.wait_for("redis.lock", File::try_lock, within).await.map(Gate)
+    /// Waits for the right to decide, until the deadline.
+    pub(super) async fn gate(&self, deadline: Instant) -> Result<Gate, Error> {
+        self.wait_for("redis.lock", File::try_lock, deadline).await.map(Gate)
     }
 
     /// Makes the caller a user of this Redis, until the file is closed, which a killed process's is too.
-    pub(super) async fn enter(&self, _gate: &Gate, within: Duration) -> Result<File, Error> {
-        self.wait_for("redis.users", File::try_lock_shared, within).await
+    pub(super) async fn enter(&self, _gate: &Gate, deadline: Instant) -> Result<File, Error> {
+        self.wait_for("redis.users", File::try_lock_shared, deadline).await
     }
 
     /// Ends a use; answers whether it was the last one.
@@ -110,7 +111,7 @@ impl Place {
     /// When no Redis lives here, the lock that the next one must inherit. Only who holds the gate may look:
     /// the look itself takes the lock.
     pub(super) fn vacant(&self, _gate: &Gate) -> Result<Option<File>, Error> {
-        let path = self.file("redis.alive");
+        let path = self.file(ALIVE);
         let file = self.lock_file(&path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
@@ -123,15 +124,14 @@ impl Place {
         &self,
         name: &str,
         lock: impl Fn(&File) -> Result<(), TryLockError>,
-        within: Duration,
+        deadline: Instant,
     ) -> Result<File, Error> {
         let path = self.file(name);
         let file = self.lock_file(&path)?;
-        let give_up = Instant::now() + within;
         loop {
             match lock(&file) {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up => sleep(POLL).await,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(POLL).await,
                 Err(TryLockError::WouldBlock) => return Err(Error::Busy { path }),
                 Err(TryLockError::Error(source)) => return Err(Error::Lock { path, source }),
             }

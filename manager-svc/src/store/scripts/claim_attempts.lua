@@ -14,9 +14,10 @@ for i = 1, #KEYS - 5 do
   local action, id, token, seen = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
   local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued')
   local mine, seq, ready = r[1] == token, string.match(r[6] or '', '^(%d+) (%d+)$')
+  local lease = string.match(r[5] or '', '^%d+')
   local first = not mine and (call('ZRANGE', KEYS[3], 0, 0)[1] == id or call('ZRANGE', KEYS[4], 0, 0)[1] == id)
-  if not seq then
-    -- No record, or none that says where it stands: it must not block what is behind it.
+  if not (seq and lease and r[2] and r[3] and r[4]) then
+    -- No record, or none that can be read: it must not block what is behind it.
     taken = call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 or taken
   elseif first and seq == seen and tonumber(ready) <= tonumber(ARGV[3]) and room > 0 then
     call('ZREM', KEYS[3], id)
@@ -25,7 +26,7 @@ for i = 1, #KEYS - 5 do
     local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, stamp)
     append(fields, {'v', r[2] + 1, 'status', 'running'})
     call('HSET', action, unpack(fields))
-    call('ZADD', KEYS[2], now + string.match(r[5], '^%d+'), id)
+    call('ZADD', KEYS[2], now + lease, id)
   end
   answer[2 + i] = mine and call('HGETALL', action) or {}
 end

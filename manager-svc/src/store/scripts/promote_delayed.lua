@@ -7,9 +7,9 @@ for i = 1, #ARGV / 2 do
   local action, id, target = KEYS[2 + 2 * i], ARGV[2 * i - 1], ARGV[2 * i]
   local r = call('HMGET', action, 'job', 'queued', 'v')
   local due = tonumber(call('ZSCORE', KEYS[1], id) or now + 1) <= now
-  if due and r[1] and string.match(r[1], ' (%S+)$') == target then
+  local seq = string.match(r[2] or '', '^%d+')
+  if due and seq and r[3] and string.match(r[1] or '', ' (%S+)$') == target then
     call('ZREM', KEYS[1], id)
-    local seq = string.match(r[2], '^%d+')
     if seq == '0' then
       seq = queue_up(KEYS[3 + 2 * i], KEYS[2], KEYS[3], target, id)
     else

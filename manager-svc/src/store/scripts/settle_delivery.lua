@@ -15,6 +15,7 @@ if ARGV[3] == 'pending' then
   local due = clock() + ARGV[4]
   call('ZREM', KEYS[3], ARGV[1])
   call('ZADD', KEYS[3], due, ARGV[1])
+  call('ZADD', KEYS[4], 'LT', due, ARGV[5])
   call('HSET', KEYS[1], 'v', r[2] + 1, 'd_token', '=' .. ARGV[2], 'd_due', due, 'd_error', ARGV[6])
   return 1
 end

@@ -1,9 +1,10 @@
 //! The deliveries' part: claims, sends and their leases.
 
 use super::Offers;
+use crate::calls::Call;
 use crate::event::Event;
 use crate::place;
-use crate::state::{Call, Send, State};
+use crate::state::{Send, State};
 
 impl Offers<'_> {
     pub(super) fn of_delivery(&mut self, action: u8) {
@@ -13,7 +14,7 @@ impl Offers<'_> {
         let guards = &self.config.guards;
         let may = if queued { entry.due || !guards.lease } else { !guards.entry };
         if may {
-            let token = record.d_tries + 1;
+            let token = record.d_sent + 1;
             for manager in self.state.managers() {
                 self.ask(action, manager, Call::ClaimDelivery { token });
             }

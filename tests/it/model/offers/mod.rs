@@ -1,13 +1,16 @@
 //! What can happen next: every call that somebody may make now, and every mishap that is left.
 
+mod asked;
 mod delivery;
+mod processors;
 mod queues;
 mod reports;
 
+use crate::calls::{Call, Request};
 use crate::event::{Event, Fate, payload_of};
 use crate::guards::Config;
 use crate::scripts::output;
-use crate::state::{Action, Call, PROCESSORS, Request, Slot, State, Submission};
+use crate::state::{Action, PROCESSORS, Slot, State, Submission};
 
 struct Offers<'a> {
     config: &'a Config,
@@ -24,8 +27,12 @@ impl State {
             offers.of_delivery(action);
             offers.of_submission(action);
             offers.of_reports(action);
-            offers.of_deadline(action);
+            offers.of_asked(action);
+            offers.of_hand_back(action);
             offers.of_payloads(action);
+        }
+        for processor in 0..PROCESSORS {
+            offers.of_processor(processor);
         }
         offers.of_requests();
         offers.of_mishaps();
@@ -99,7 +106,7 @@ impl Offers<'_> {
 
     /// No hand-over, or one to a processor that would get it.
     fn candidates(&self) -> Vec<Option<u8>> {
-        let able = (0..PROCESSORS).filter(|p| self.state.may_hand_over(*p));
+        let able = (0..PROCESSORS).filter(|p| self.state.may_hand_over(&self.config.guards, *p));
         std::iter::once(None).chain(able.map(Some)).collect()
     }
 

@@ -1,16 +1,17 @@
-//! The scheduler's part: claims, backoffs, leases and deadlines.
+//! The scheduler's part: claims, backoffs, and leases.
 
 use super::Offers;
+use crate::calls::Call;
 use crate::event::Event;
 use crate::place;
-use crate::state::{ATTEMPTS, Call, Lease, Nonce, PROCESSORS, State, Status, Token, View};
+use crate::state::{ATTEMPTS, Lease, Nonce, PROCESSORS, State, Status, Token, View};
 
 impl Offers<'_> {
     pub(super) fn of_queues(&mut self, action: u8) {
         let entry = *self.entry(action);
         let Some(record) = entry.record.filter(|r| r.status == Status::Live) else { return };
         if entry.is_in(place::INPUT) || !self.config.guards.entry {
-            let token = Token::of(record.step, record.tries + 1);
+            let token = Token::of(record.step, record.claims + 1);
             for manager in self.state.managers() {
                 for processor in 0..PROCESSORS {
                     let call = Call::Claim { processor, token };
@@ -31,25 +32,12 @@ impl Offers<'_> {
             self.events.push(Event::Renew { action });
         }
         if entry.lease != Lease::Runs {
-            for (manager, deliver) in self.reapers(view.tries >= ATTEMPTS && self.config.receiver) {
+            let last = view.tries >= ATTEMPTS;
+            for (manager, deliver) in self.reapers(last && self.config.receiver) {
                 let nonce = Nonce::Reaper(manager);
-                self.ask(action, manager, Call::Fail { view, nonce, deliver });
+                let fail = Call::Fail { view, nonce, last, hand: None, deliver };
+                self.ask(action, manager, fail);
             }
-        }
-    }
-
-    pub(super) fn of_deadline(&mut self, action: u8) {
-        let live = self.entry(action).record.is_some_and(|r| r.status == Status::Live);
-        match self.state.look {
-            None if self.state.left.deadlines > 0 && live => {
-                self.events.push(Event::LookAtDeadline { action });
-            }
-            Some(look) if look.action == action => {
-                for (manager, deliver) in self.reapers(self.config.receiver) {
-                    self.ask(action, manager, Call::Deadline { look, deliver });
-                }
-            }
-            None | Some(_) => {}
         }
     }
 }

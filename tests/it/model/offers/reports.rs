@@ -1,10 +1,11 @@
 //! The processors' part: results, failures and second reports.
 
 use super::Offers;
+use crate::calls::{Back, Call};
 use crate::event::Event;
 use crate::guards::Config;
 use crate::scripts::output;
-use crate::state::{ATTEMPTS, Call, Nonce, STEPS, Slot, State, Token, Via, View, Work};
+use crate::state::{ATTEMPTS, Nonce, STEPS, Slot, State, Token, Via, View, Work};
 
 impl Offers<'_> {
     pub(super) fn of_reports(&mut self, action: u8) {
@@ -59,13 +60,34 @@ impl Offers<'_> {
         let Some(view) = self.state.known(self.config, action, work, via) else { return };
         if self.may_meet_mishaps(action) {
             let nonce = Nonce::Report(report);
-            self.ask(action, manager, Call::Fail { view, nonce, deliver: false });
-            if view.tries >= ATTEMPTS && self.config.receiver {
-                self.ask(action, manager, Call::Fail { view, nonce, deliver: true });
+            if view.tries < ATTEMPTS {
+                let fail = Call::Fail { view, nonce, last: false, hand: None, deliver: false };
+                self.ask(action, manager, fail);
             }
+            if view.tries >= ATTEMPTS || self.config.permanent {
+                self.of_last_failure(action, manager, view, nonce);
+            }
+        }
+        if via == Via::Reply && self.state.left.busy > 0 && self.may_meet_mishaps(action) {
+            let back = Back::Busy(report);
+            self.ask(action, manager, Call::HandBack { view, back });
         }
         if self.config.unchanged {
             self.of_success(action, manager, view, report, view.before);
+        }
+    }
+
+    /// An attempt fails for good: the next step when this one may be skipped, else the end.
+    fn of_last_failure(&mut self, action: u8, manager: u8, view: View, nonce: Nonce) {
+        let fail = |hand, deliver| Call::Fail { view, nonce, last: true, hand, deliver };
+        let skips = self.config.skips & (1 << view.step) != 0;
+        self.ask(action, manager, fail(None, false));
+        if skips && view.step + 1 < STEPS {
+            for hand in self.candidates().into_iter().skip(1) {
+                self.ask(action, manager, fail(hand, false));
+            }
+        } else if self.config.receiver {
+            self.ask(action, manager, fail(None, true));
         }
     }
 

@@ -1,12 +1,13 @@
 //! `claim_attempts` and `promote_delayed`.
 
+use crate::calls::Answer;
 use crate::guards::Guards;
 use crate::place;
 use crate::properties::Wrong;
-use crate::state::{ATTEMPTS, Answer, Claim, State, Status, Token};
+use crate::state::{ATTEMPTS, CLAIMS, Claim, State, Status, Token};
 
 impl State {
-    /// Takes a queued action for a processor with room. A re-sent claim finds its token in place.
+    /// Takes a queued action for a processor that takes work and has room. A re-sent claim finds its token in place.
     pub(super) fn claim_attempt(
         &mut self,
         guards: &Guards,
@@ -20,9 +21,10 @@ impl State {
         }
         let queued = self.action(action).is_in(place::INPUT);
         let takes = queued || (!guards.entry && record.status == Status::Live);
-        let fresh = token == Token::of(record.step, record.tries + 1) || !guards.version;
-        let bounded = record.tries < ATTEMPTS;
+        let fresh = token == Token::of(record.step, record.claims + 1) || !guards.version;
+        let bounded = record.tries < ATTEMPTS && record.claims < CLAIMS;
         let room = self.has_room(processor) || !guards.room;
+        let takes = takes && self.processors[usize::from(processor)].takes(guards);
         if !takes || !fresh || !bounded || !room {
             return Answer::Nothing;
         }

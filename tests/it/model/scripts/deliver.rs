@@ -1,23 +1,24 @@
 //! `claim_deliveries` and `settle_delivery`.
 
+use crate::calls::{Answer, End};
 use crate::guards::Guards;
 use crate::place;
 use crate::properties::Wrong;
-use crate::state::{Answer, Claim, Delivery, End, SENDS, State, Status};
+use crate::state::{Claim, Delivery, SENDS, State, Status};
 
 impl State {
     /// Takes an outcome that is due. A re-sent claim finds its token in place.
     pub(super) fn claim_delivery(&mut self, guards: &Guards, action: u8, token: u8) -> Answer {
         let Some(mut record) = self.action(action).record else { return Answer::Nothing };
         if record.d_token == token {
-            return Answer::Done(Some(Claim::Delivery));
+            return Answer::Done(Some(Claim::Delivery(token)));
         }
         let entry = self.action(action);
         let queued = entry.is_in(place::OUTPUT);
         let may = if queued { entry.due || !guards.lease } else { !guards.entry };
         let waits = may && record.status != Status::Live;
-        let fresh = token == record.d_tries + 1 || !guards.version;
-        if !waits || !fresh || usize::from(record.d_tries) == SENDS {
+        let fresh = token == record.d_sent + 1 || !guards.version;
+        if !waits || !fresh || usize::from(record.d_sent) == SENDS {
             return Answer::Nothing;
         }
         if queued && !entry.due {
@@ -28,12 +29,13 @@ impl State {
         }
         record.d_token = token;
         record.d_tries += 1;
+        record.d_sent += 1;
         let entry = self.action(action);
         entry.shift(0, place::OUTPUT);
         entry.due = false;
         entry.record = Some(record);
         self.bump(action);
-        Answer::Done(Some(Claim::Delivery))
+        Answer::Done(Some(Claim::Delivery(token)))
     }
 
     /// Records what a send met.

@@ -1,14 +1,17 @@
 //! The Redis scripts: each runs whole, checks everything, then writes.
 
+mod asked;
 mod claim;
 mod deliver;
 mod fence;
-mod lapse;
+mod hand_back;
+mod processors;
 mod settle;
 mod submit;
 
+use crate::calls::{Answer, Call, Request};
 use crate::guards::{Config, Guards};
-use crate::state::{Answer, Call, Claim, Payload, REPORTS, Request, State, Token, View};
+use crate::state::{Claim, Payload, REPORTS, State, Token, View};
 
 /// Where a claim is to go, and under which token.
 #[derive(Clone, Copy)]
@@ -21,21 +24,23 @@ struct Wish {
 impl State {
     /// Runs one script.
     pub(crate) fn run(&mut self, config: &Config, request: &Request) -> Answer {
-        let (guards, receiver) = (&config.guards, config.receiver);
+        let guards = &config.guards;
         let a = request.action;
         match request.call {
             Call::Submit { hand } => self.submit(guards, a, hand),
             Call::Claim { processor, token } => self.claim_attempt(guards, a, processor, token),
             Call::Succeed { view, report, name, hand, token, deliver } => {
                 let wish = Wish { processor: hand, token, deliver };
-                self.succeed(guards, receiver, a, &view, report, name, wish)
+                self.succeed(config, a, &view, report, name, wish)
             }
-            Call::Fail { view, nonce, deliver } => {
-                self.fail(guards, receiver, a, &view, nonce, deliver)
+            Call::Fail { view, nonce, last, hand, deliver } => {
+                let wish = Wish { processor: hand, token: Token::of(view.step + 1, 1), deliver };
+                self.fail(config, a, &view, nonce, last, wish)
             }
-            Call::Deadline { look, deliver } => {
-                self.expire(guards, receiver, &look, request.manager, deliver)
+            Call::HandBack { view, back } => {
+                self.hand_back(guards, a, &view, back, request.manager)
             }
+            Call::Act { look, deliver } => self.act(config, &look, deliver),
             Call::ClaimDelivery { token } => self.claim_delivery(guards, a, token),
             Call::SettleDelivery { token, end } => self.settle_delivery(guards, a, token, end),
         }

@@ -2,26 +2,25 @@
 
 use super::fence::Fence;
 use super::{Wish, output, standing};
-use crate::guards::Guards;
+use crate::calls::Answer;
+use crate::guards::{Config, Guards};
 use crate::place;
 use crate::properties::Wrong;
 use crate::state::{
-    ATTEMPTS, Answer, Claim, Delivery, Lease, Mark, Nonce, Record, STEPS, State, Status, Token,
-    View,
+    ATTEMPTS, Claim, Delivery, Lease, Mark, Nonce, Record, STEPS, State, Status, Token, View,
 };
 
 impl State {
-    #[expect(clippy::too_many_arguments, reason = "a script has as many KEYS and ARGV")]
     pub(super) fn succeed(
         &mut self,
-        guards: &Guards,
-        receiver: bool,
+        config: &Config,
         action: u8,
         view: &View,
         report: u8,
         name: u8,
         wish: Wish,
     ) -> Answer {
+        let guards = &config.guards;
         let Some(mut record) = self.action(action).record else { return Answer::Stale };
         let nonce = Nonce::Report(report);
         let refused = match self.fence(guards, &record, view, nonce) {
@@ -34,8 +33,8 @@ impl State {
             }
             Fence::Current => {
                 self.apply(guards, action, &record, view, report, name);
-                let claim = self.go_on(receiver, action, &mut record, view, name, wish);
-                let mark = Mark { token: view.token, nonce, claim, delivery: record.d_token };
+                let claim = self.go_on(config, action, &mut record, view, name, wish);
+                let mark = Mark { token: view.token, nonce, claim };
                 record.settled[usize::from(view.step)] = Some(mark);
                 self.action(action).record = Some(record);
                 self.bump(action);
@@ -84,7 +83,7 @@ impl State {
     /// The next step, or the outcome; claimed at once when that was asked for and nothing waits.
     fn go_on(
         &mut self,
-        receiver: bool,
+        config: &Config,
         action: u8,
         record: &mut Record,
         view: &View,
@@ -92,14 +91,40 @@ impl State {
         wish: Wish,
     ) -> Option<Claim> {
         record.data = name;
-        record.token = Token::NONE;
-        record.holder = 0;
+        record.release();
+        self.action(action).misses = 0;
         if view.step + 1 < STEPS {
             record.step = view.step + 1;
             record.tries = 0;
-            return self.ready(action, record, wish.processor, wish.token);
+            record.claims = 0;
+            record.handed = 0;
+            return self.ready(&config.guards, action, record, wish.processor, wish.token);
         }
-        self.conclude(receiver, action, record, Status::Succeeded, wish.deliver)
+        let status = if record.skipped { Status::Partial } else { Status::Succeeded };
+        self.conclude(config.receiver, action, record, status, wish.deliver)
+    }
+
+    /// A step that fails for good is skipped: `advance_action` and `finish_action` with the data as it was
+    /// (KEYS 2 and 3 the same) and a failure, which `failed` counts. In the timeline it stays the step's last word:
+    /// the outcome of an action with such a step behind it is `partial`. By a token it settles the attempt; by a
+    /// lease that is over (the script compares) it goes into `lapsed`, and the late holder is told 409.
+    fn skip(
+        &mut self,
+        config: &Config,
+        action: u8,
+        record: &mut Record,
+        view: &View,
+        wish: Wish,
+    ) -> Option<Claim> {
+        record.skipped = config.guards.skipped;
+        let entry = self.action(action);
+        let twice = entry.accepted != record.step;
+        entry.accepted = record.step + 1;
+        entry.skipped = true;
+        if twice {
+            self.note(Wrong::AppliedTwice);
+        }
+        self.go_on(config, action, record, view, record.data, wish)
     }
 
     /// Writes an outcome and puts it on its way.
@@ -111,26 +136,36 @@ impl State {
         status: Status,
         deliver: bool,
     ) -> Option<Claim> {
-        let end = if status == Status::Succeeded { place::DONE } else { place::FAILED };
+        let end = if status == Status::Failed { place::FAILED } else { place::DONE };
         let idle = self.actions.iter().all(|a| !(a.is_in(place::OUTPUT) && a.due));
         record.status = status;
         let entry = self.action(action);
+        let told = match status {
+            Status::Succeeded => !entry.skipped,
+            Status::Partial => entry.skipped,
+            Status::Live | Status::Failed | Status::Cancelled => true,
+        };
         entry.shift(place::LIVE, end);
         entry.lease = Lease::Runs;
         entry.announced = Some((record.run, status, entry.content(record.data).unwrap_or(u8::MAX)));
+        if !told {
+            self.note(Wrong::SkipUntold);
+        }
         if !receiver {
             self.retire(action, record);
             return None;
         }
         record.delivery = Delivery::Pending;
         let claimed = deliver && idle;
+        let entry = self.action(action);
         entry.shift(0, place::OUTPUT);
         entry.due = !claimed;
         if claimed {
             record.d_tries = 1;
-            record.d_token = 1;
+            record.d_sent += 1;
+            record.d_token = record.d_sent;
         }
-        claimed.then_some(Claim::Delivery)
+        claimed.then_some(Claim::Delivery(record.d_token))
     }
 
     /// Nothing is left to do: only now its keys get a TTL.
@@ -141,20 +176,22 @@ impl State {
         }
     }
 
-    /// An attempt failed, as its holder tells or because its lease is over: another one, or the end.
+    /// An attempt failed, as its holder tells or because its lease is over: another one, the next step, or the
+    /// end.
     pub(super) fn fail(
         &mut self,
-        guards: &Guards,
-        receiver: bool,
+        config: &Config,
         action: u8,
         view: &View,
         nonce: Nonce,
-        deliver: bool,
+        last: bool,
+        wish: Wish,
     ) -> Answer {
+        let guards = &config.guards;
         let Some(mut record) = self.action(action).record else { return Answer::Stale };
         let lapse = matches!(nonce, Nonce::Reaper(_));
         match self.fence(guards, &record, view, nonce) {
-            Fence::Again(mark) => return Answer::Done(still(&mark, &record, Token::NONE)),
+            Fence::Again(mark) => return Answer::Done(still(&mark, &record, wish.token)),
             Fence::Duplicate => return Answer::Duplicate,
             Fence::Stale => return Answer::Stale,
             Fence::Current => {}
@@ -165,17 +202,25 @@ impl State {
             }
             self.note(Wrong::Robbed);
         }
-        self.action(action).shift(place::PENDING << view.holder, 0);
-        record.token = Token::NONE;
-        record.holder = 0;
-        let claim = if view.tries < ATTEMPTS {
+        let entry = self.action(action);
+        entry.shift(place::PENDING << view.holder, 0);
+        entry.lease = Lease::Runs;
+        entry.misses += 1;
+        let short = last && view.tries >= ATTEMPTS && entry.misses < ATTEMPTS;
+        record.release();
+        let claim = if !last {
             self.action(action).shift(0, place::DELAYED);
-            self.action(action).lease = Lease::Runs;
             None
+        } else if config.skips & (1 << view.step) != 0 {
+            self.skip(config, action, &mut record, view, wish)
         } else {
-            self.conclude(receiver, action, &mut record, Status::Failed, deliver)
+            let status = Status::Failed;
+            self.conclude(config.receiver, action, &mut record, status, wish.deliver)
         };
-        let mark = Mark { token: view.token, nonce, claim, delivery: record.d_token };
+        if short {
+            self.note(Wrong::ShortOfAttempts);
+        }
+        let mark = Mark { token: view.token, nonce, claim };
         if lapse {
             record.lapsed = Some(mark);
         } else {
@@ -191,6 +236,6 @@ impl State {
 pub(super) fn still(mark: &Mark, record: &Record, wanted: Token) -> Option<Claim> {
     match mark.claim? {
         Claim::Attempt(_) => standing(mark.claim, record.token, wanted),
-        Claim::Delivery => mark.claim.filter(|_| record.d_token == mark.delivery),
+        Claim::Delivery(token) => mark.claim.filter(|_| record.d_token == token),
     }
 }

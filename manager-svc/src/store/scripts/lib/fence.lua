@@ -25,9 +25,10 @@ end
 local REFUSED = {unknown = -1, stale = -2, duplicate = -3}
 local PAYLOAD_MISSING = -4
 
--- Who holds the attempt, and since when.
-local function holder(held)
-  return string.match(held, '^(%S+) %S+ %S+ (%d+)$')
+-- Who holds the attempt, and since when. A damaged record must not stop a transition half-way.
+local function holder(held, stamp)
+  local processor, since = string.match(held or '', '^(%S+) %S+ %S+ (%d+)$')
+  return processor or '-', since or stamp
 end
 
 -- One settled attempt, as the timeline keeps it: with a failure, or without one when it succeeded.
@@ -43,6 +44,7 @@ local function count(key, succeeded, elapsed)
     return
   end
   local processed, failed, sum = string.match(stats, '^(%d+) (%d+) (%d+)')
+  processed, failed, sum = processed or '0', failed or '0', sum or '0'
   if succeeded then
     stats = format('%d %s %d %d', processed + 1, failed, sum + elapsed, elapsed)
   else

@@ -11,17 +11,26 @@ end
 -- Puts an outcome on its way: into the host's output queue, claimed at once when `token` is given and
 -- nothing waits there. Returns the delivery's fields and whether it was claimed.
 local function deliver(output, receivers, id, host, token, lease, now)
-  local due, claimed = format('%d', now), false
-  local idle = call('EXISTS', output) == 0
-  if token ~= '' and (idle or call('ZCOUNT', output, '-inf', now) == 0) then
-    due, claimed = format('%d', now + lease), true
-  end
+  local first = tonumber(call('ZRANGE', output, 0, 0, 'WITHSCORES')[2] or math.huge)
+  local claimed = token ~= '' and first > now
+  local due = format('%d', claimed and now + lease or now)
   call('ZADD', output, due, id)
-  if idle then
-    call('ZADD', receivers, now, host)
+  if tonumber(due) < first then
+    call('ZADD', receivers, 'LT', due, host)
   end
   if claimed then
     return {'delivery', 'pending', 'd_token', token, 'd_tries', '1', 'd_due', due}, true
   end
   return {'delivery', 'pending', 'd_token', '', 'd_tries', '0', 'd_due', due}, false
+end
+
+-- The opposite of `ended`: something is to happen to the action again, so its keys lose their TTL. `had`
+-- says whether it had ended.
+local function live_again(action, data, idempotency, had)
+  call('PERSIST', action)
+  call('PERSIST', data)
+  if had and idempotency ~= '{p0}:none' and call('EXISTS', idempotency) == 1 then
+    call('HINCRBY', idempotency, 'open', 1)
+    call('PERSIST', idempotency)
+  end
 end

@@ -1,6 +1,7 @@
 //! The stored form of an action: a HASH.
 //!
-//! Fixed: `jobs` (JSON), `url`, `host`, `labels` (JSON), `traceparent`, `idempotency`, `created`.
+//! Fixed: `jobs` (JSON), `url`, `host`, `labels` (JSON), `traceparent`, `idempotency`, `created`, `expires_in` (when it
+//! is not the default).
 //! Where it is: `v` (version), `status`, `run`, `step`, `data` (nonce of the current payload), `job`
 //! (`timeout target` of the current step), `queued` (`sequence ready_at`), `tries` (counted attempts of the
 //! step), `dispatches` (claims of the run), `deadline`, `ended`, `error` (JSON).
@@ -10,20 +11,26 @@
 //! attempt: step, processor, claimed, settled, failure), `beat` (`nonce end`, of the last heartbeat).
 //! The delivery: `delivery`, `d_token` (of the running send, `=` before a settled one), `d_tries`, `d_due`,
 //! `d_error`.
+//! Asked for from outside: `redriven` (`run nonce`), `redelivered` (`version nonce now`); `returns` (`step times`: how
+//! often a restart of its processor gave the step back).
 //!
 //! Few fields of at most 64 bytes, because that is what Redis keeps as one listpack: a third of the
 //! memory of a hash table, and nothing to walk when the append-only file is rewritten.
 
+mod job;
+mod words;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use crate::domain::action::{DeliveryStatus, Running, Status};
-use crate::domain::job::{DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT_MS};
-use crate::domain::{
-    Action, ActionId, Attempt, Delivery, Failure, Job, Jobs, Nonce, Receiver, Target, TokenHash,
-};
+use crate::domain::action::{DEFAULT_EXPIRES_IN_MS, Running, Status};
+use crate::domain::{Action, ActionId, Attempt, Delivery, Failure, Nonce, Receiver, TokenHash};
+use job::decode_jobs;
+use words::delivery;
+
+pub(super) use job::encode_jobs;
+pub(super) use words::{encode_status, status};
 
 /// A record that does not read back.
 #[derive(Debug, thiserror::Error)]
@@ -33,52 +40,19 @@ pub struct CodecError {
     what: String,
 }
 
-/// A job's options; one without any is stored as its target alone.
-#[derive(Default, Serialize, Deserialize)]
-struct StoredJob {
-    target: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    params: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    timeout_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    max_attempts: Option<u32>,
-}
-
 #[derive(Serialize, Deserialize)]
 struct StoredFailure {
     code: String,
     message: String,
 }
 
-/// The jobs as the record keeps them.
-pub(super) fn encode_jobs(jobs: &Jobs) -> String {
-    let stored: Vec<Box<RawValue>> = jobs
-        .iter()
-        .filter_map(|job| {
-            let stored = StoredJob {
-                target: job.target.as_str().to_owned(),
-                params: job.params.clone(),
-                timeout_ms: Some(job.timeout_ms).filter(|ms| *ms != DEFAULT_TIMEOUT_MS),
-                max_attempts: Some(job.max_attempts).filter(|n| *n != DEFAULT_MAX_ATTEMPTS),
-            };
-            let plain = stored.params.is_none()
-                && stored.timeout_ms.is_none()
-                && stored.max_attempts.is_none();
-            let text = if plain { json(&stored.target) } else { json(&stored) };
-            RawValue::from_string(text).ok()
-        })
-        .collect();
-    json(&stored)
-}
-
 /// Labels as the record keeps them.
-pub(super) fn encode_labels(labels: &BTreeMap<String, String>) -> String {
+pub(in crate::store) fn encode_labels(labels: &BTreeMap<String, String>) -> String {
     json(labels)
 }
 
 /// A failure as the record and its timeline keep it: JSON, so without tabs or line ends.
-pub(super) fn encode_failure(failure: &Failure) -> String {
+pub(in crate::store) fn encode_failure(failure: &Failure) -> String {
     json(&StoredFailure { code: failure.code.clone(), message: failure.message.clone() })
 }
 
@@ -88,7 +62,7 @@ fn json<T: Serialize>(value: &T) -> String {
 }
 
 /// Reads a record that is there and whole. A damaged one points to a bug or to somebody else's write.
-pub(super) fn decode_if_whole(id: &ActionId, fields: &[(&str, &str)]) -> Option<Action> {
+pub(in crate::store) fn decode_if_whole(id: &ActionId, fields: &[(&str, &str)]) -> Option<Action> {
     if fields.is_empty() {
         return None;
     }
@@ -96,7 +70,10 @@ pub(super) fn decode_if_whole(id: &ActionId, fields: &[(&str, &str)]) -> Option<
 }
 
 /// Reads a record from its fields and values.
-pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, CodecError> {
+pub(in crate::store) fn decode(
+    id: &ActionId,
+    fields: &[(&str, &str)],
+) -> Result<Action, CodecError> {
     let damaged = |what: &str| CodecError { id: id.as_str().to_owned(), what: what.to_owned() };
     let jobs = fields
         .iter()
@@ -116,6 +93,7 @@ pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, C
         created_at: 0,
         ready_at: 0,
         expires_at: 0,
+        expires_in_ms: DEFAULT_EXPIRES_IN_MS,
         ended_at: None,
         error: None,
         receiver: None,
@@ -149,6 +127,7 @@ pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, C
                 action.ready_at = ready.parse().map_err(|_| damaged(name))?;
             }
             "deadline" => action.expires_at = whole()?,
+            "expires_in" => action.expires_in_ms = whole()?,
             "ended" => action.ended_at = Some(whole()?),
             "error" => action.error = decode_failure(value),
             "labels" => {
@@ -197,28 +176,6 @@ pub(super) fn decode(id: &ActionId, fields: &[(&str, &str)]) -> Result<Action, C
     Ok(action)
 }
 
-fn decode_jobs(text: &str) -> Option<Jobs> {
-    let stored: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-    let jobs = stored
-        .into_iter()
-        .map(|text| {
-            let job = if text.get().starts_with('"') {
-                let target = serde_json::from_str(text.get()).ok()?;
-                StoredJob { target, ..StoredJob::default() }
-            } else {
-                serde_json::from_str(text.get()).ok()?
-            };
-            Some(Job {
-                target: Target::parse(&job.target).ok()?,
-                params: job.params,
-                timeout_ms: job.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS),
-                max_attempts: job.max_attempts.unwrap_or(DEFAULT_MAX_ATTEMPTS),
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
-    Jobs::new(jobs)
-}
-
 fn decode_failure(text: &str) -> Option<Failure> {
     let stored: StoredFailure = serde_json::from_str(text).ok()?;
     Some(Failure { code: stored.code, message: stored.message })
@@ -235,28 +192,6 @@ fn attempt(line: &str) -> Option<Attempt> {
         Some(failure) => Some(decode_failure(failure)?),
     };
     Some(Attempt { step, processor, claimed_at, ended_at, failure })
-}
-
-fn status(text: &str) -> Option<Status> {
-    Some(match text {
-        "queued" => Status::Queued,
-        "running" => Status::Running,
-        "succeeded" => Status::Succeeded,
-        "partial" => Status::Partial,
-        "failed" => Status::Failed,
-        "cancelled" => Status::Cancelled,
-        _ => return None,
-    })
-}
-
-fn delivery(text: &str) -> Option<DeliveryStatus> {
-    Some(match text {
-        "none" => DeliveryStatus::None,
-        "pending" => DeliveryStatus::Pending,
-        "delivered" => DeliveryStatus::Delivered,
-        "exhausted" => DeliveryStatus::Exhausted,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

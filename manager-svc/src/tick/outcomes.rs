@@ -1,0 +1,74 @@
+//! Claiming outcomes that are due, host by host.
+
+use super::claim::CLAIM_AGAIN;
+use super::{TickReport, start};
+use crate::again::{insist, until};
+use crate::app::{App, new_token};
+use crate::domain::{Action, TokenHash};
+use crate::settle::delivery_lease_ms;
+use crate::store::{BATCH, DeliveryAsk, DeliveryEnd, Error, Look};
+use crate::wake::Work;
+
+/// When a host whose share of the places is used up is looked at again, in milliseconds.
+const SHARE_USED_UP_MS: u64 = 25;
+
+/// Claims and starts what is due. Answers whether something was left waiting.
+pub(super) async fn deliveries(
+    app: &App,
+    look: &Look,
+    report: &mut TickReport,
+) -> Result<bool, Error> {
+    let hosts: Vec<&str> = look
+        .receivers
+        .iter()
+        .take_while(|(may_be_tried, _)| *may_be_tried <= look.now)
+        .map(|(_, host)| host.as_str())
+        .collect();
+    if hosts.is_empty() {
+        return Ok(false);
+    }
+    let most = hosts.iter().map(|host| app.wake.delivery_share(host)).max();
+    let most = most.unwrap_or_default().clamp(1, BATCH);
+    let queues = app.store.deliveries(&hosts, most).await?;
+    let mut left_waiting = false;
+    let mut asks = Vec::with_capacity(hosts.len());
+    let mut rooms = std::collections::HashMap::new();
+    for (host, queue) in hosts.into_iter().zip(queues) {
+        let due: Vec<_> = queue.into_iter().take_while(|(at, _)| *at <= look.now).collect();
+        let count = due.len();
+        let actions: Vec<_> = due
+            .into_iter()
+            .map_while(|(due, id)| {
+                rooms.insert(id.clone(), app.wake.delivery_room(host)?);
+                Some((id, due, new_token().hash()))
+            })
+            .collect();
+        let used_up = actions.len() < count;
+        left_waiting |= used_up || count == most;
+        let not_before = if used_up { look.now + SHARE_USED_UP_MS } else { 0 };
+        asks.push(DeliveryAsk { host: host.to_owned(), actions, not_before });
+    }
+    let lease = delivery_lease_ms(app);
+    let claims = insist(until(CLAIM_AGAIN), || app.store.claim_deliveries(&asks, lease)).await?;
+    for (action, token) in claims.bare {
+        give_up(app, &action, &token).await;
+    }
+    for claimed in claims.whole {
+        let Some(room) = rooms.remove(&claimed.action.id) else { continue };
+        report.delivering += 1;
+        start(app, Work::Delivery(Box::new(claimed), room));
+    }
+    Ok(left_waiting)
+}
+
+/// An outcome without its result cannot be sent: it is exhausted, where an operator finds it.
+async fn give_up(app: &App, action: &Action, token: &TokenHash) {
+    tracing::error!(action_id = %action.id, "the result is gone: it cannot be delivered");
+    let Some(receiver) = &action.receiver else { return };
+    let end = DeliveryEnd::Exhausted("the result is not in the store any more".to_owned());
+    let retention = app.config.retention.retention_ms;
+    let settled = app.store.settle_delivery(action, receiver, token, &end, retention).await;
+    if let Err(error) = settled {
+        tracing::warn!(action_id = %action.id, %error, "a delivery was left to its lease");
+    }
+}

@@ -1,0 +1,62 @@
+//! The soak in short: a check that is taken out of the manager's scripts is noticed by what it then does
+//! to actions, and nothing is noticed when none is.
+
+use std::process::{Command, Stdio};
+
+use kit::{Break, binary};
+
+/// How long actions are offered, in seconds: a run that breaks something ends when it is noticed.
+const SECONDS: &str = "30";
+/// How many are offered a second: these runs may share the machine with other tests.
+const RATE: &str = "400";
+
+/// What a run came to.
+struct Run {
+    good: bool,
+    output: String,
+}
+
+impl Run {
+    fn with(breaks: Option<Break>, seconds: &str) -> Self {
+        let mut command = Command::new(binary("soak"));
+        command.env("SOAK_SECONDS", seconds).env("SOAK_RATE", RATE).env("SEED", "1");
+        command.env(
+            "BREAK",
+            breaks.map(|which| format!("{which:?}").to_lowercase()).unwrap_or_default(),
+        );
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        Self { good: output.status.success(), output: text.concat() }
+    }
+
+    /// A number of the last line.
+    fn number(&self, name: &str) -> u64 {
+        let line = self.output.lines().find(|line| line.starts_with("soak: seed="));
+        let line = line.unwrap_or_else(|| panic!("no account:\n{}", self.output));
+        let mut fields = line.split_whitespace().filter_map(|field| field.split_once('='));
+        let (_, number) = fields.find(|(field, _)| *field == name).unwrap();
+        number.parse().unwrap()
+    }
+
+    /// Everything that must be 0.
+    fn damage(&self) -> u64 {
+        ["lost", "wrong", "dup_new_id", "repaired"].map(|name| self.number(name)).iter().sum()
+    }
+}
+
+#[test]
+fn every_check_that_is_taken_out_is_noticed() {
+    for which in Break::ALL {
+        let run = Run::with(Some(which), SECONDS);
+        assert!(!run.good, "{which:?}:\n{}", run.output);
+        assert!(run.damage() > 0, "{which:?} was not noticed:\n{}", run.output);
+    }
+}
+
+#[test]
+fn nothing_is_noticed_when_every_check_is_made() {
+    let run = Run::with(None, "8");
+    assert_eq!(run.damage(), 0, "{}", run.output);
+    assert!(run.number("accepted") > 0, "{}", run.output);
+}
