@@ -6,7 +6,7 @@ pub mod routes {
     use manager_svc::app::App;
     use manager_svc::router::{Slice, slice};
 
-    /// Submitting and reading actions.
+    /// Submitting, reading and cancelling actions, and sending their outcomes once more.
     pub fn action(app: App) -> Router {
         slice(app, Slice::Action)
     }
@@ -24,5 +24,10 @@ pub mod routes {
     /// The manager about itself.
     pub fn meta(app: App) -> Router {
         slice(app, Slice::Meta)
+    }
+
+    /// Many actions at a time: listing, redriving, redelivering.
+    pub fn operate(app: App) -> Router {
+        slice(app, Slice::Operate)
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::domain::{ActionId, Nonce, Token};
 use crate::egress::Egress;
 use crate::registry::Registry;
-use crate::store::Store;
+use crate::store::{Reconciler, Store};
+use crate::tick::Trimmer;
 use crate::usage::Sampler;
 use crate::wake::Wake;
 
@@ -27,10 +29,16 @@ pub struct Inner {
     pub egress: Egress,
     /// What is known of the processors.
     pub(crate) registry: Registry,
+    /// What the health checks of this process found.
+    pub(crate) checks: Checks,
     /// The way to this process's loop.
     pub(crate) wake: Wake,
+    /// How far ended actions are forgotten.
+    pub(crate) trimmer: Trimmer,
     /// Calls that are under way.
     pub calls: TaskTracker,
+    /// How far the search for violations has come, and what it suspects.
+    pub(crate) reconciler: tokio::sync::Mutex<Reconciler>,
     /// What this process uses.
     pub(crate) usage: Sampler,
     /// This process, `mgr_…`.
@@ -48,8 +56,11 @@ impl App {
             store,
             egress,
             registry: Registry::default(),
+            checks: Checks::default(),
             wake: Wake::default(),
+            trimmer: Trimmer::default(),
             calls: TaskTracker::new(),
+            reconciler: tokio::sync::Mutex::default(),
             usage: Sampler::default(),
             id: format!("mgr_{}", Nonce::from_random(rand::random()).as_str()),
             complete_url: format!("{}/complete", public_url.trim_end_matches('/')),
@@ -59,6 +70,15 @@ impl App {
     /// Nothing new begins; what is claimed may end.
     pub fn stop_claiming(&self) {
         self.wake.close();
+    }
+
+    /// A processor answered this process: whatever it missed before was not its own fault.
+    pub(crate) fn note_answer(&self) {
+        self.checks.note_answer();
+        if self.wake.set_sick(false) {
+            tracing::info!("a processor answers: this manager claims work again");
+            self.wake.nudge();
+        }
     }
 
     /// A reference that does not keep the app alive.

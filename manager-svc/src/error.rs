@@ -26,7 +26,12 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     IdempotencyKeyReused,
     QueueFull,
+    ReceiverFull,
     ActionNotFound,
+    ActionEnded,
+    ActionNotFailed,
+    ActionChanged,
+    NothingToRedeliver,
     TokenNotCurrent,
     ProcessorNotFound,
     ProcessorIdTaken,
@@ -44,6 +49,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The stable code.
+    pub(crate) fn code(self) -> &'static str {
+        self.describe().1
+    }
+
     /// Status, code and title.
     fn describe(self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
@@ -68,7 +78,22 @@ impl Kind {
                 "The idempotency key was used with another body",
             ),
             Self::QueueFull => (S::TOO_MANY_REQUESTS, "queue_full", "Too many actions are live"),
+            Self::ReceiverFull => {
+                (S::TOO_MANY_REQUESTS, "receiver_full", "Too many outcomes wait for the receiver")
+            }
             Self::ActionNotFound => (S::NOT_FOUND, "action_not_found", "There is no such action"),
+            Self::ActionEnded => (S::CONFLICT, "action_ended", "The action has its outcome"),
+            Self::ActionNotFailed => {
+                (S::CONFLICT, "action_not_failed", "The action has not failed")
+            }
+            Self::ActionChanged => {
+                (S::CONFLICT, "action_changed", "The action changed at the same moment")
+            }
+            Self::NothingToRedeliver => (
+                S::CONFLICT,
+                "nothing_to_redeliver",
+                "No delivery of the action was received or given up",
+            ),
             Self::TokenNotCurrent => {
                 (S::CONFLICT, "token_not_current", "The token is not the current attempt's")
             }
@@ -119,7 +144,7 @@ impl ApiError {
     pub(crate) fn new(kind: Kind) -> Self {
         let retry_after_secs = match kind {
             Kind::StoreUnavailable | Kind::StoreFull => Some(1),
-            Kind::QueueFull => Some(5),
+            Kind::QueueFull | Kind::ReceiverFull => Some(5),
             _ => None,
         };
         Self { kind, detail: None, errors: Vec::new(), retry_after_secs }

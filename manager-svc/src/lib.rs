@@ -4,12 +4,14 @@
 
 mod again;
 pub mod app;
+mod checks;
 mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
 mod error;
 mod handlers;
+pub mod nudge;
 mod registry;
 mod reply;
 pub mod router;

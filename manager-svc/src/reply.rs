@@ -1,5 +1,6 @@
 //! Answers with a status: handlers name outcomes, this names numbers.
 
+use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,6 +22,11 @@ pub(crate) fn accepted<T: Serialize>(body: &T, location: Option<String>) -> Resp
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+/// 200 with a text of some media type.
+pub(crate) fn content(media: &'static str, text: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(media))], text.into()).into_response()
 }
 
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {

@@ -14,7 +14,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::app::{self, App};
 use crate::error::{self, ApiError, Kind};
-use crate::handlers::{action, complete, health, meta, processor};
+use crate::handlers::{action, complete, dashboard, health, meta, metrics, operate, processor};
 
 /// The largest body: above 100 small actions, below what API gateways let through (10 MB).
 pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -25,7 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A group of endpoints: one function in the cloud.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slice {
-    /// Submitting and reading actions.
+    /// Submitting, reading and cancelling actions, and sending their outcomes once more.
     Action,
     /// Reports of processors.
     Complete,
@@ -33,24 +33,35 @@ pub enum Slice {
     Register,
     /// The manager about itself.
     Meta,
+    /// Many actions at a time: listing, redriving, redelivering.
+    Operate,
 }
 
 impl Slice {
     /// Every slice.
-    pub const ALL: [Self; 4] = [Self::Action, Self::Complete, Self::Register, Self::Meta];
+    pub const ALL: [Self; 5] =
+        [Self::Action, Self::Complete, Self::Register, Self::Meta, Self::Operate];
 }
 
 type Route = (Slice, &'static str, fn() -> MethodRouter<App>);
 
 const ROUTES: &[Route] = &[
     (Slice::Action, "/action", || post(action::submit_action)),
-    (Slice::Action, "/action/{id}", || get(action::get_action)),
+    (Slice::Action, "/action/{id}", || get(action::get_action).delete(operate::cancel_action)),
+    (Slice::Action, "/action/{id}/redeliver", || post(operate::redeliver_action)),
+    (Slice::Operate, "/actions", || get(operate::list_actions)),
+    (Slice::Operate, "/failed/redrive", || post(operate::redrive_failed)),
+    (Slice::Operate, "/deliveries/redeliver", || post(operate::redeliver_exhausted)),
     (Slice::Complete, "/complete", || post(complete::complete_attempt)),
     (Slice::Register, "/register", || post(processor::register_processor)),
     (Slice::Register, "/processors/{id}", || delete(processor::drain_processor)),
     (Slice::Register, "/processors/{id}/pause", || post(processor::pause_processor)),
     (Slice::Register, "/processors/{id}/resume", || post(processor::resume_processor)),
     (Slice::Meta, "/meta", || get(meta::get_meta)),
+    (Slice::Meta, "/metrics", || get(metrics::get_metrics)),
+    (Slice::Meta, "/", || get(dashboard::get_page)),
+    (Slice::Meta, "/dashboard.css", || get(dashboard::get_style)),
+    (Slice::Meta, "/dashboard.js", || get(dashboard::get_script)),
     (Slice::Meta, "/healthz", || get(health::get_liveness)),
     (Slice::Meta, "/readyz", || get(health::get_readiness)),
 ];

@@ -8,6 +8,7 @@ mod claimable;
 mod places;
 mod waiters;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::ActionId;
@@ -41,6 +42,8 @@ pub(crate) struct Wake {
     deliveries: Places,
     claimable: Arc<Claimable>,
     waiters: Waiters,
+    /// No processor can be reached from this process.
+    sick: AtomicBool,
 }
 
 impl std::fmt::Debug for Wake {
@@ -58,6 +61,7 @@ impl Default for Wake {
             deliveries: Places::new(DELIVERIES, Arc::clone(&claimable)),
             claimable,
             waiters: Waiters::default(),
+            sick: AtomicBool::new(false),
         }
     }
 }
@@ -71,14 +75,14 @@ impl Wake {
     /// Room for an attempt of a job with this target, for whoever may start work in this process.
     #[must_use]
     pub(crate) fn dispatch_room(&self, target: &str) -> Option<Room> {
-        self.take.get()?;
+        self.take.get().filter(|_| !self.is_sick())?;
         self.dispatches.take(target)
     }
 
     /// Room for a delivery to this host, for whoever may start one in this process.
     #[must_use]
     pub(crate) fn delivery_room(&self, host: &str) -> Option<Room> {
-        self.take.get()?;
+        self.take.get().filter(|_| !self.is_sick())?;
         self.deliveries.take(host)
     }
 
@@ -119,6 +123,18 @@ impl Wake {
         self.dispatches.is_closed()
     }
 
+    /// Notes whether this process reaches any processor; answers whether that is news. While it reaches none it
+    /// has no room, and claims nothing.
+    pub(crate) fn set_sick(&self, sick: bool) -> bool {
+        self.sick.swap(sick, Ordering::Relaxed) != sick
+    }
+
+    /// Whether this process reaches no processor.
+    #[must_use]
+    pub(crate) fn is_sick(&self) -> bool {
+        self.sick.load(Ordering::Relaxed)
+    }
+
     /// There is work that can be claimed.
     pub(crate) fn nudge(&self) {
         self.claimable.nudge();
@@ -137,6 +153,11 @@ impl Wake {
     /// Waits until somebody says that there is work; what was said before counts.
     pub(crate) async fn nudged(&self) {
         self.claimable.nudged().await;
+    }
+
+    /// Whether somebody said so since this was asked or waited for last.
+    pub(crate) fn was_nudged(&self) -> bool {
+        self.claimable.was_nudged()
     }
 
     /// An action reached its outcome: whoever waits for it looks again.

@@ -29,7 +29,8 @@ MODULES = {
     "server": "app config egress router store tick wire",
     "router": "app error handlers",
     "handlers": "again app domain egress error reply settle store view wake wire",
-    "tick": "again app clock domain egress settle store view wake wire",
+    "nudge": "app",
+    "tick": "again app clock domain egress nudge settle store view wake wire",
     "settle": "app domain store wake",
     "again": "domain store",
     "view": "clock domain store wire",
@@ -46,7 +47,7 @@ MODULES = {
     "domain": "",
 }
 # What the other crates may use of manager-svc.
-USERS = {"functions": "app router", "tests": "domain store"}
+USERS = {"functions": "app config egress nudge router store tick", "tests": "domain store"}
 
 # Names from other crates that only these modules of manager-svc may use.
 CONFINED = {

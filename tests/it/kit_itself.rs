@@ -1,6 +1,11 @@
 //! The kit, without a manager: what the scenarios rely on.
 
-use kit::{Processor, ProcessorSpec, Proxy, Redis, Reply, Server, http_client};
+use std::time::Duration;
+
+use kit::{Processor, ProcessorSpec, Proxy, Redis, Reply, Server, http_client, until};
+
+/// Longer than any test lasts.
+const FOREVER: Duration = Duration::from_secs(600);
 
 async fn connect(url: &str) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
     redis::Client::open(url).unwrap().get_multiplexed_async_connection().await
@@ -58,6 +63,48 @@ async fn a_cut_before_a_command_keeps_it_from_redis_and_a_cut_after_it_loses_the
     proxy.restore();
     let mut connection = connect(&proxy.url()).await.unwrap();
     set("d").exec_async(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_held_command_reaches_redis_later_and_a_late_answer_comes_after_the_change() {
+    let redis = Redis::start().await;
+    let proxy = Proxy::start(redis.port()).await;
+    let send = async |key: &'static str| {
+        let mut connection = connect(&proxy.url()).await.unwrap();
+        tokio::spawn(async move { set(key).exec_async(&mut connection).await })
+    };
+
+    proxy.hold_at(FOREVER, |command| command.text(1) == "held");
+    let held = send("held").await;
+    until("the command is held", async || proxy.holds() == 1).await;
+    send("free").await.await.unwrap().unwrap();
+    assert_eq!(redis.keyspace().await.keys(), ["free"]);
+    assert!(!held.is_finished());
+
+    proxy.answer_late(FOREVER, |command| command.text(1) == "unanswered");
+    let unanswered = send("unanswered").await;
+    until("it is run", async || redis.keyspace().await.keys().contains(&"unanswered")).await;
+    assert!(!unanswered.is_finished());
+    assert!(!proxy.is_armed());
+}
+
+#[tokio::test]
+async fn a_proxy_changes_commands_and_knows_what_redis_left_unanswered() {
+    let mut redis = Redis::synchronous().await;
+    let settings: Vec<String> = redis.query(&["CONFIG", "GET", "appendfsync"]).await;
+    assert_eq!(settings, ["appendfsync", "always"]);
+    let proxy = Proxy::rewriting(redis.port(), |command| command.replace("1", "22")).await;
+    let mut connection = connect(&proxy.url()).await.unwrap();
+    set("a").exec_async(&mut connection).await.unwrap();
+    assert_eq!(redis.query::<String>(&["GET", "a"]).await, "22");
+
+    redis.pause();
+    proxy.answer_late(Duration::ZERO, |command| command.is("SET"));
+    let sent = tokio::spawn(async move { set("b").exec_async(&mut connection).await });
+    until("the command is on its way", async || proxy.holds() == 1).await;
+    redis.kill9();
+    assert!(sent.await.unwrap().is_err());
+    until("the connection is counted", async || proxy.unanswered() == 1).await;
 }
 
 #[tokio::test]

@@ -9,13 +9,17 @@
 
 mod bad_input;
 mod complete;
+mod dashboard;
 mod demo;
 mod embedded;
 mod faults;
 mod fifo;
+mod health;
 mod kit_itself;
 mod logs;
+mod memory;
 mod meta;
+mod metrics;
 mod reads;
 mod register;
 mod stop;

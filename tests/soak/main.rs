@@ -1,6 +1,12 @@
 //! The soak in short: a check that is taken out of the manager's scripts is noticed by what it then does
 //! to actions, and nothing is noticed when none is.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a scenario fails by panicking, its helpers too"
+)]
+
 use std::process::{Command, Stdio};
 
 use kit::{Break, binary};

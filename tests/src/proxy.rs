@@ -241,9 +241,7 @@ async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &
                     state.holds.fetch_add(1, SeqCst);
                     way.answers.send_replace(Some(Instant::now() + time));
                 }
-                Some(Moment::After) => {
-                    way.muted.send_replace(true);
-                }
+                Some(Moment::After) => drop(way.muted.send_replace(true)),
                 None => {}
             }
             if state.rewrite.as_ref().is_some_and(|rewrite| rewrite(&mut command)) {
@@ -279,12 +277,14 @@ async fn forward(redis: &mut OwnedWriteHalf, bytes: &[u8]) {
 async fn replies(mut redis: OwnedReadHalf, mut client: OwnedWriteHalf, way: &Way) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = redis.read(&mut buffer).await {
-        way.writes.store(false, SeqCst);
         let from = *way.answers.borrow();
         if let Some(from) = from {
             sleep_until(from).await;
         }
+        way.writes.store(false, SeqCst);
         if !*way.muted.borrow() && client.write_all(&buffer[..read]).await.is_err() {
+            // It is the client that is gone, whatever it still waits for.
+            way.writes.store(false, SeqCst);
             return;
         }
     }

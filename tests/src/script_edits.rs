@@ -62,7 +62,7 @@ local server, declared = redis, {}
 for _, key in ipairs(KEYS) do declared[key] = true end
 local FIRST = {HSET=1, HGET=1, HMGET=1, HGETALL=1, HINCRBY=1, HDEL=1, ZADD=1, ZREM=1, ZCARD=1, ZSCORE=1, ZMSCORE=1,
   ZCOUNT=1, ZRANGE=1, ZREMRANGEBYSCORE=1, SADD=1, SREM=1, SCARD=1, SISMEMBER=1, SMEMBERS=1, PERSIST=1,
-  PEXPIRE=1, INCR=1, SET=1, GET=1}
+  PEXPIRE=1, INCR=1, SET=1, GET=1, TYPE=1, BITFIELD=1}
 local EVERY, NONE = {EXISTS=1, UNLINK=1, DEL=1, MGET=1}, {TIME=1}
 local redis = {call = function(command, ...)
   local last = FIRST[command] and 1 or EVERY[command] and select('#', ...) or NONE[command] and 0

@@ -35,11 +35,16 @@ async fn run(mut world: World) -> World {
     world = crate::ends::all(world).await;
     world = crate::deliveries::all(world).await;
     world = crate::processors::all(world).await;
+    world = crate::checks::all(world).await;
+    world = crate::returns::all(world).await;
     world = crate::switches::all(world).await;
     world = crate::remembered::all(world).await;
+    world = crate::repairs::all(world).await;
     world = crate::fences::all(world).await;
     world = crate::refusals::all(world).await;
     world = crate::reads::all(world).await;
+    world = crate::trims::all(world).await;
+    world = crate::marks::all(world).await;
     world = crate::full::all(world).await;
     crate::faults::all(world).await
 }

@@ -2,7 +2,9 @@
 
 use manager_svc::domain::Failure;
 use manager_svc::domain::action::Status;
-use manager_svc::store::{DeliveryEnd, Error, IdempotencyKey, Settled, StepEnd, Submitted, Why};
+use manager_svc::store::{
+    DeliveryEnd, Ended, Error, IdempotencyKey, Settled, StepEnd, Submitted, Why,
+};
 
 use crate::world::{PLENTY, World, ending};
 
@@ -11,6 +13,7 @@ cases! {
     a_completion_whose_payload_was_not_written_is_refused_and_succeeds_later
     what_is_there_moves_and_ends_without_memory
     a_late_payload_that_was_not_written_leaves_the_accepted_output
+    what_has_ended_is_forgotten_and_marks_are_written_without_memory
 }
 
 async fn memory(world: &World, limit: &str) {
@@ -189,4 +192,28 @@ async fn a_late_payload_that_was_not_written_leaves_the_accepted_output(world: &
     let nonce = world.record(&claimed.action.id).await.data;
     assert_eq!(nonce, accepted.nonce);
     assert_eq!(&*world.direct.payload(&claimed.action.id, &nonce).await.unwrap().unwrap(), b"1");
+}
+
+async fn what_has_ended_is_forgotten_and_marks_are_written_without_memory(world: &World) {
+    world.register("p", "work", 9).await;
+    let claimed = world.claimed(&world.action(&["work"])).await;
+    let (token, output) = (claimed.token.hash(), world.output("1"));
+    let step = StepEnd::succeeded(&token, &output);
+    world.store.finish(&claimed.action, step, Status::Succeeded, ending(None)).await.unwrap();
+    fill(world).await;
+    for _ in 0..2 {
+        let (marks, _) = world.store.mark(true, 1, 0).await.unwrap();
+        assert!(marks.memory && world.store.marks().await.unwrap().memory);
+    }
+    let (_, [done, _]) = world.store.oldest_ended([0, 0], 9).await.unwrap();
+    let [(at, id)] = done.first.as_slice() else { panic!("{done:?}") };
+    let remains = world.store.remains(std::slice::from_ref(id)).await.unwrap().remove(0);
+    let seen = [(*at, id.clone(), remains)];
+    assert_eq!(world.store.forget(Ended::Done, &seen).await.unwrap(), 0);
+    world
+        .assert_states(&["counts p processed 1 failed 0", "marks ttl memory", "seq 1"])
+        .await;
+    world.store.mark(false, 1, 0).await.unwrap();
+    memory(world, "0").await;
+    world.assert_states(&["counts p processed 1 failed 0", "seq 1"]).await;
 }

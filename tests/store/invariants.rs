@@ -11,7 +11,7 @@ use crate::world::{PLENTY, World, ending};
 ///
 /// `@a` waits, `@b` runs at `p`, `@c` is delayed, `@d` has an outcome to deliver, `@e` has ended; `@a_data` is the
 /// name of `@a`'s payload.
-const BREAKS: &[(&str, u8, &str)] = &[
+pub(crate) const BREAKS: &[(&str, u8, &str)] = &[
     ("ZREM live @a", 1, "@a"),
     ("ZADD live 5 @a", 1, "@a"),
     ("ZREM input:work @a", 1, "@a"),
@@ -69,7 +69,7 @@ const BREAKS: &[(&str, u8, &str)] = &[
 ];
 
 /// One action in each place, by letter.
-async fn scene(world: &World) -> Vec<(char, ActionId)> {
+pub(crate) async fn scene(world: &World) -> Vec<(char, ActionId)> {
     world.register("p", "work", 9).await;
     let failure = Failure::new("e", "no");
     let delayed = world.claimed(&world.action(&["work"])).await;
@@ -114,25 +114,42 @@ async fn scene(world: &World) -> Vec<(char, ActionId)> {
     ]
 }
 
+/// The texts with the ids of actions in place of their letters.
+pub(crate) async fn with_names(
+    world: &World,
+    actions: &[(char, ActionId)],
+    texts: &[&str],
+) -> Vec<String> {
+    let mut texts: Vec<_> = texts.iter().map(|&text| text.to_owned()).collect();
+    for (letter, id) in actions {
+        let data = format!("data:{id}:{}", world.record(id).await.data.as_str());
+        for text in &mut texts {
+            *text = text.replace(&format!("@{letter}_data"), &data);
+            *text = text.replace(&format!("@{letter}"), id.as_str());
+        }
+    }
+    texts
+}
+
+/// Runs commands that are written like those of [`BREAKS`].
+pub(crate) async fn run(world: &World, commands: &str) {
+    for command in commands.split("; ") {
+        let mut parts: Vec<_> = command.split(' ').map(|part| part.replace('%', " ")).collect();
+        parts[1] = format!("{{p0}}:{}", parts[1]);
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        let _: redis::Value = world.redis.query(&parts).await;
+    }
+}
+
 async fn every_clause_is_checked(mut world: World) {
     for (commands, invariant, of) in BREAKS {
         let actions = scene(&world).await;
         world.assert_sound().await;
-        let (mut commands, mut of) = ((*commands).to_owned(), (*of).to_owned());
-        for (letter, id) in &actions {
-            let data = format!("data:{id}:{}", world.record(id).await.data.as_str());
-            commands = commands.replace(&format!("@{letter}_data"), &data);
-            commands = commands.replace(&format!("@{letter}"), id.as_str());
-            of = of.replace(&format!("@{letter}"), id.as_str());
-        }
-        for command in commands.split("; ") {
-            let mut parts: Vec<_> = command.split(' ').map(|part| part.replace("%", " ")).collect();
-            parts[1] = format!("{{p0}}:{}", parts[1]);
-            let parts: Vec<_> = parts.iter().map(String::as_str).collect();
-            let _: redis::Value = world.redis.query(&parts).await;
-        }
+        let named = with_names(&world, &actions, &[commands, of]).await;
+        run(&world, &named[0]).await;
+        let of = &named[1];
         let found = world.direct.violations().await.unwrap();
-        let named = found.iter().any(|found| found.invariant == *invariant && found.of == of);
+        let named = found.iter().any(|found| found.invariant == *invariant && found.of == *of);
         assert!(named, "{commands}: {invariant} is not named for {of} in {found:#?}");
         world = world.emptied().await;
     }

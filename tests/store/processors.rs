@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use manager_svc::domain::action::Status;
-use manager_svc::store::{Checked, Drained, Processor, ProcessorStatus, Registered, StepEnd};
+use manager_svc::store::{Drained, Processor, ProcessorStatus, Registered, StepEnd};
 
 use crate::world::{World, ending, registration};
 
@@ -17,8 +17,6 @@ cases! {
     a_drain_of_an_older_epoch_does_nothing
     a_drain_by_a_name_that_changed_does_nothing
     a_registration_sent_again_after_its_drain_does_not_come_back
-    three_consecutive_misses_stop_new_work_and_one_success_starts_it
-    a_check_is_claimed_once
 }
 
 const INTERVAL: u64 = 10_000;
@@ -238,52 +236,4 @@ async fn a_registration_sent_again_after_its_drain_does_not_come_back(world: &Wo
         assert_eq!(world.assert_unchanged(again).await.unwrap(), answer);
     }
     assert!(world.direct.processor("p").await.unwrap().is_none());
-}
-
-async fn three_consecutive_misses_stop_new_work_and_one_success_starts_it(world: &World) {
-    world.register("p", "work", 2).await;
-    let processor = world.processor("p").await;
-    let id = world.submit(&world.action(&["work"])).await;
-    let found = Some(Checked { started_at: Some(7), usage: Some((2.0, 8)) });
-    for (answered, stands) in [
-        (None, ProcessorStatus::Active),
-        (None, ProcessorStatus::Active),
-        (found, ProcessorStatus::Active),
-        (None, ProcessorStatus::Active),
-        (None, ProcessorStatus::Active),
-        (None, ProcessorStatus::Unhealthy),
-    ] {
-        let nonce = world.nonce();
-        let record = || world.store.record_check(&processor, &nonce, answered, 3);
-        record().await.unwrap();
-        world.assert_unchanged(record()).await.unwrap();
-        assert_eq!(world.processor("p").await.status, stands);
-    }
-    assert!(world.assert_unchanged(world.claim("p", "work", &[&id])).await.is_empty());
-    world.store.record_check(&processor, &world.nonce(), found, 3).await.unwrap();
-    let after = world.processor("p").await;
-    assert_eq!((after.status, after.usage), (ProcessorStatus::Active, Some((2.0, 8))));
-    assert_eq!(world.claim("p", "work", &[&id]).await.len(), 1);
-    // What a check of an earlier registration found is of no interest.
-    let old = Processor { epoch: 0, ..processor };
-    let nonce = world.nonce();
-    let late = world.store.record_check(&old, &nonce, None, 1);
-    world.assert_unchanged(late).await.unwrap();
-}
-
-async fn a_check_is_claimed_once(world: &World) {
-    world.register("p", "work", 2).await;
-    let due = world.direct.look().await.unwrap().checks[0].0;
-    let (mine, other) = (world.nonce(), world.nonce());
-    let again = 2 * INTERVAL;
-    assert!(world.store.claim_check("p", &mine, due, again).await.unwrap());
-    let claim = world.store.claim_check("p", &mine, due, again);
-    assert!(world.assert_unchanged(claim).await.unwrap());
-    for (id, seen) in [("p", due), ("gone", due)] {
-        let claim = world.store.claim_check(id, &other, seen, again);
-        assert!(!world.assert_unchanged(claim).await.unwrap(), "{id}");
-    }
-    let moved = world.direct.look().await.unwrap().checks[0].0;
-    assert!(moved > due);
-    assert!(world.store.claim_check("p", &other, moved, again).await.unwrap());
 }

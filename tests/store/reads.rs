@@ -7,7 +7,6 @@ use crate::world::{HOST, World, ending};
 
 cases! {
     a_look_shows_what_waits_and_when
-    what_ended_long_ago_is_forgotten
 }
 
 async fn a_look_shows_what_waits_and_when(world: &World) {
@@ -60,34 +59,4 @@ async fn a_look_shows_what_waits_and_when(world: &World) {
     assert_eq!(sizes, expected);
     assert_eq!(store.info().await.unwrap().cluster, world.redis.is_cluster());
     assert_eq!(world.keyspace().await.changes_since(&before), "");
-}
-
-async fn what_ended_long_ago_is_forgotten(world: &World) {
-    world.register("p", "work", 9).await;
-    let mut ended = Vec::new();
-    for _ in 0..2 {
-        let claimed = world.claimed(&world.action(&["work"])).await;
-        let (token, end) = (claimed.token.hash(), ending(None));
-        world
-            .store
-            .finish(
-                &claimed.action,
-                StepEnd::succeeded(&token, &world.unchanged()),
-                Status::Succeeded,
-                end,
-            )
-            .await
-            .unwrap();
-        ended.push(world.record(&claimed.action.id).await.ended_at.unwrap());
-        world.pass(ended[ended.len() - 1]).await;
-        // As its time to live does.
-        let record = format!("{{p0}}:action:{}", claimed.action.id);
-        let data = format!("{{p0}}:data:{}:{}", claimed.action.id, claimed.action.data.as_str());
-        let () = world.redis.query(&["UNLINK", &record, &data]).await;
-    }
-    world.store.forget_ended(ended[1]).await.unwrap();
-    assert_eq!(world.keyspace().await.content("{p0}:done").unwrap().len(), 1);
-    let now = world.direct.clock().await.unwrap();
-    world.store.forget_ended(now).await.unwrap();
-    assert!(world.keyspace().await.content("{p0}:done").is_none());
 }

@@ -3,7 +3,7 @@
 use kit::Keyspace;
 use manager_svc::domain::action::Status;
 use manager_svc::store::{
-    Checked, Drained, Error, Processor, ProcessorStatus, REMEMBERED_MS, Registered, StepEnd,
+    Checked, Drained, Error, Found, Processor, ProcessorStatus, REMEMBERED_MS, Registered, StepEnd,
     Switch, Switched,
 };
 
@@ -41,8 +41,8 @@ async fn a_known_processor_comes_pauses_and_goes_without_memory(world: &World) {
 
     assert_eq!(register(world, "p", "more").await.unwrap(), Registered::Renewed(2));
     let processor = world.processor("p").await;
-    let found = Some(Checked { started_at: None, usage: Some((1.0, 2)) });
-    world.store.record_check(&processor, &world.nonce(), found, 3).await.unwrap();
+    let found = Found::Answer(Checked { started_at: None, usage: Some((1.0, 2)) });
+    world.store.record_check(&processor, &world.nonce(), found, 3, 10_000).await.unwrap();
     assert_eq!(world.processor("p").await.usage, Some((1.0, 2)));
     for (wanted, status) in
         [(Switch::Pause, ProcessorStatus::Paused), (Switch::Resume, ProcessorStatus::Active)]
@@ -100,9 +100,9 @@ async fn a_check_of_a_damaged_record_is_not_recorded(world: &World) {
     let processor = world.processor("p").await;
     for field in ["name", "id", "status"] {
         let () = world.redis.query(&["HDEL", "{p0}:processor:p", field]).await;
-        for found in [None, Some(Checked { started_at: None, usage: None })] {
+        for found in [Found::Miss, Found::Answer(Checked { started_at: None, usage: None })] {
             let nonce = world.nonce();
-            let check = world.store.record_check(&processor, &nonce, found, 1);
+            let check = world.store.record_check(&processor, &nonce, found, 1, 10_000);
             world.assert_unchanged(check).await.unwrap();
         }
     }

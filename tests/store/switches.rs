@@ -1,7 +1,7 @@
 //! Pausing and resuming processors.
 
 use manager_svc::store::{
-    Checked, Drained, ProcessorStatus, Registered, StepEnd, Submitted, Switch, Switched,
+    Checked, Drained, Found, ProcessorStatus, Registered, StepEnd, Submitted, Switch, Switched,
 };
 
 use crate::world::{PLENTY, World, registration};
@@ -77,10 +77,10 @@ async fn a_pause_sent_again_answers_the_same_and_does_nothing_after_a_resume(wor
 async fn a_pause_holds_over_checks_and_registrations(world: &World) {
     world.register("p", "work", 9).await;
     switch(world, Switch::Pause).await;
-    let found = Some(Checked { started_at: None, usage: None });
-    for checked in [None, None, None, None, found] {
+    let found = Found::Answer(Checked { started_at: None, usage: None });
+    for checked in [Found::Miss, Found::Miss, Found::Miss, Found::Miss, found] {
         let processor = world.processor("p").await;
-        world.store.record_check(&processor, &world.nonce(), checked, 3).await.unwrap();
+        world.store.record_check(&processor, &world.nonce(), checked, 3, INTERVAL).await.unwrap();
         assert_eq!(world.processor("p").await.status, ProcessorStatus::Paused);
     }
     let paused_at = version(world).await;
@@ -130,7 +130,7 @@ async fn an_unhealthy_processor_is_paused_and_resumed(world: &World) {
     world.register("p", "work", 9).await;
     let processor = world.processor("p").await;
     let miss = async || {
-        world.store.record_check(&processor, &world.nonce(), None, 1).await.unwrap();
+        world.store.record_check(&processor, &world.nonce(), Found::Miss, 1, INTERVAL).await.unwrap();
         world.processor("p").await.status
     };
     assert_eq!(miss().await, ProcessorStatus::Unhealthy);

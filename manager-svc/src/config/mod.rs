@@ -135,13 +135,20 @@ pub struct LimitsConfig {
     pub max_data_bytes: usize,
     /// `BATON_MAX_QUEUED`: the most actions without outcome.
     pub max_queued: u64,
+    /// `BATON_MAX_QUEUED_PER_HOST`: the most outcomes that wait for one receiver host.
+    pub max_queued_per_host: u64,
     /// `BATON_DISPATCH_WAIT_MS`: how long a dispatch waits for an answer, in milliseconds.
     pub dispatch_wait_ms: u64,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { max_data_bytes: 256 * 1024, max_queued: 1_000_000, dispatch_wait_ms: 25_000 }
+        Self {
+            max_data_bytes: 256 * 1024,
+            max_queued: 1_000_000,
+            max_queued_per_host: 100_000,
+            dispatch_wait_ms: 25_000,
+        }
     }
 }
 
@@ -194,12 +201,16 @@ impl Default for DeliveryConfig {
 /// How long ended actions are kept.
 #[derive(Debug, Clone)]
 pub struct RetentionConfig {
-    /// `BATON_RETENTION_MS`: in milliseconds.
+    /// `BATON_RETENTION_MS`: how long at most, in milliseconds.
     pub retention_ms: u64,
+    /// `BATON_RETENTION_MAX`: how many at most, of those that ended longer ago than `min_age_ms`.
+    pub max: u64,
+    /// `BATON_RETENTION_MIN_AGE_MS`: how long at least, in milliseconds, while memory is below its mark.
+    pub min_age_ms: u64,
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { retention_ms: 24 * 3_600_000 }
+        Self { retention_ms: 24 * 3_600_000, max: 100_000, min_age_ms: 600_000 }
     }
 }

@@ -79,6 +79,11 @@ impl Config {
                 max_queued: l.read("BATON_MAX_QUEUED", d.limits.max_queued, |t| {
                     parse::within(t, 1, u64::MAX)
                 }),
+                max_queued_per_host: l.read(
+                    "BATON_MAX_QUEUED_PER_HOST",
+                    d.limits.max_queued_per_host,
+                    |t| parse::within(t, 1, u64::MAX),
+                ),
                 dispatch_wait_ms: l.read(
                     "BATON_DISPATCH_WAIT_MS",
                     d.limits.dispatch_wait_ms,
@@ -98,11 +103,24 @@ impl Config {
                 ),
                 timeout_ms: d.delivery.timeout_ms,
             },
-            retention: RetentionConfig {
-                retention_ms: l.read("BATON_RETENTION_MS", d.retention.retention_ms, |t| {
-                    parse::within(t, 1_000, 365 * 24 * 3_600_000)
-                }),
-            },
+            retention: Self::retention(l, &d.retention),
+        }
+    }
+
+    fn retention(
+        l: &mut Lookup<impl Fn(&str) -> Option<String>>,
+        d: &RetentionConfig,
+    ) -> RetentionConfig {
+        const YEAR: u64 = 365 * 24 * 3_600_000;
+        let retention_ms =
+            l.read("BATON_RETENTION_MS", d.retention_ms, |t| parse::within(t, 1_000, YEAR));
+        RetentionConfig {
+            retention_ms,
+            max: l.read("BATON_RETENTION_MAX", d.max, |t| parse::within(t, 0, u64::MAX)),
+            // Whoever says only how long at most has not said that it is longer at least.
+            min_age_ms: l.read("BATON_RETENTION_MIN_AGE_MS", d.min_age_ms.min(retention_ms), |t| {
+                parse::within(t, 0, YEAR)
+            }),
         }
     }
 
@@ -112,6 +130,13 @@ impl Config {
                 "BATON_BIND",
                 "listens beyond loopback, and requests are not authenticated",
                 "bind to 127.0.0.1 and put a proxy that authenticates in front",
+            );
+        }
+        if self.retention.min_age_ms > self.retention.retention_ms {
+            l.problem(
+                "BATON_RETENTION_MIN_AGE_MS",
+                "is above BATON_RETENTION_MS, after which ended actions are forgotten",
+                "lower it, or raise BATON_RETENTION_MS",
             );
         }
     }

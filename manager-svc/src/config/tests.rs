@@ -19,7 +19,10 @@ fn an_empty_environment_gives_the_defaults() {
     assert_eq!(config.server.bind.to_string(), "127.0.0.1:8080");
     assert_eq!(config.server.data_dir, PathBuf::from(".baton"));
     assert_eq!(config.limits.max_data_bytes, 262_144);
+    assert_eq!((config.limits.max_queued, config.limits.max_queued_per_host), (1_000_000, 100_000));
     assert_eq!(config.delivery.schedule_ms[..3], [0, 5_000, 300_000]);
+    let kept = &config.retention;
+    assert_eq!((kept.retention_ms, kept.max, kept.min_age_ms), (86_400_000, 100_000, 600_000));
     let loopback = |ip: &str| {
         let ip: IpAddr = ip.parse().unwrap();
         config.egress.processor_cidrs.iter().any(|net| net.contains(&ip))
@@ -43,10 +46,13 @@ fn every_variable_is_read() {
         ("BATON_EGRESS_PORTS", "443"),
         ("BATON_MAX_DATA_BYTES", "4194304"),
         ("BATON_MAX_QUEUED", "5"),
+        ("BATON_MAX_QUEUED_PER_HOST", "3"),
         ("BATON_DISPATCH_WAIT_MS", "500"),
         ("BATON_HEALTH_INTERVAL_MS", "1000"),
         ("BATON_DELIVERY_SCHEDULE_MS", "0 100\t200"),
         ("BATON_RETENTION_MS", "60000"),
+        ("BATON_RETENTION_MAX", "0"),
+        ("BATON_RETENTION_MIN_AGE_MS", "60000"),
     ])
     .unwrap();
     assert_eq!(config.redis.url.as_deref(), Some("rediss://user:secret@cache:6380/0"));
@@ -60,11 +66,12 @@ fn every_variable_is_read() {
     assert!(config.egress.response_cidrs.is_empty());
     assert_eq!(config.egress.ports, [443]);
     assert_eq!(config.limits.max_data_bytes, 4_194_304);
-    assert_eq!(config.limits.max_queued, 5);
+    assert_eq!((config.limits.max_queued, config.limits.max_queued_per_host), (5, 3));
     assert_eq!(config.limits.dispatch_wait_ms, 500);
     assert_eq!(config.health.interval_ms, 1_000);
     assert_eq!(config.delivery.schedule_ms, [0, 100, 200]);
-    assert_eq!(config.retention.retention_ms, 60_000);
+    let kept = &config.retention;
+    assert_eq!((kept.retention_ms, kept.max, kept.min_age_ms), (60_000, 0, 60_000));
     let debug = format!("{config:?}");
     assert!(!debug.contains("secret@") && !debug.contains("MfKQ"), "{debug}");
 }
@@ -92,17 +99,29 @@ fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
         ("BATON_EGRESS_PORTS", "0", "as in `443 8443`"),
         ("BATON_MAX_DATA_BYTES", "4194305", "from 1 to 4194304"),
         ("BATON_MAX_QUEUED", "0", "from 1 to"),
+        ("BATON_MAX_QUEUED_PER_HOST", "0", "from 1 to"),
         ("BATON_DISPATCH_WAIT_MS", "25001", "from 100 to 25000"),
         ("BATON_HEALTH_INTERVAL_MS", "10s", "from 100 to 3600000"),
         ("BATON_DELIVERY_SCHEDULE_MS", "-1", "as in `0 5000 300000`"),
         ("BATON_DELIVERY_SCHEDULE_MS", ",", "1 to 50 delays"),
         ("BATON_RETENTION_MS", "1", "from 1000 to"),
+        ("BATON_RETENTION_MAX", "-1", "from 0 to"),
+        ("BATON_RETENTION_MIN_AGE_MS", "10m", "from 0 to"),
+        ("BATON_RETENTION_MIN_AGE_MS", "86400001", "is above BATON_RETENTION_MS"),
     ];
     for (name, value, remedy) in cases {
         let error = refusal(&[(name, value)]);
         assert!(error.starts_with(name) && error.contains(remedy), "{name}={value}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
+}
+
+#[test]
+fn what_is_kept_for_a_shorter_time_than_the_least_age_by_default_has_no_other_least_age() {
+    let config = read(&[("BATON_RETENTION_MS", "5000")]).unwrap();
+    assert_eq!(config.retention.min_age_ms, 5_000);
+    let error = refusal(&[("BATON_RETENTION_MS", "5000"), ("BATON_RETENTION_MIN_AGE_MS", "5001")]);
+    assert!(error.contains("lower it, or raise BATON_RETENTION_MS"), "{error}");
 }
 
 #[test]

@@ -82,6 +82,9 @@ pub struct Running {
     pub token: TokenHash,
     /// The processor it was dispatched to.
     pub processor: String,
+    /// When that processor had started, as the store noted it at the claim; `None` when it did not say so, or when
+    /// the claim was followed without reading the record.
+    pub started_at: Option<u64>,
     /// When it was claimed.
     pub claimed_at: u64,
 }
@@ -218,6 +221,6 @@ impl Action {
     pub fn claim(&mut self, token: TokenHash, processor: String, now: u64) {
         self.status = Status::Running;
         self.tries += 1;
-        self.attempt = Some(Running { token, processor, claimed_at: now });
+        self.attempt = Some(Running { token, processor, started_at: None, claimed_at: now });
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 /// Why an identifier was refused, with what would be right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct IdError(&'static str);
+pub struct IdError(pub(super) &'static str);
 
 /// An action's id: `act_p0_` and 26 lower-case base 32 characters (130 bits, 128 of them random).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

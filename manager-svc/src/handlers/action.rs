@@ -38,7 +38,7 @@ pub(crate) async fn submit_action(
         repeat_of(&app, idempotency.as_ref()).await?.ok_or(refusal)?
     } else {
         // On its own task: a caller that hangs up must not take along an attempt that was just claimed.
-        let submit = submit(app, submission.actions, idempotency).instrument(Span::current());
+        let submit = submit(app, submission.actions, many, idempotency).instrument(Span::current());
         tokio::spawn(submit).await.map_err(|_| ApiError::new(Kind::Internal))??
     };
     if many {
@@ -52,6 +52,7 @@ pub(crate) async fn submit_action(
 async fn submit(
     app: App,
     mut actions: Vec<NewAction>,
+    many: bool,
     idempotency: Option<IdempotencyKey>,
 ) -> Result<Vec<ActionAccepted>, ApiError> {
     let token = new_token();
@@ -90,6 +91,10 @@ async fn submit(
         Submitted::OtherBody => Err(other_body()),
         Submitted::Full => Err(ApiError::new(Kind::QueueFull)
             .detail("Wait until some actions have ended, or raise BATON_MAX_QUEUED.")),
+        Submitted::AboveMark => Err(ApiError::new(Kind::StoreFull).detail(
+            "Nothing was accepted, so that what was accepted before can end. Try again later.",
+        )),
+        Submitted::HostFull(host) => Err(receiver_full(&actions, &host, many)),
         Submitted::PayloadMissing => {
             Err(ApiError::new(Kind::StoreFull).detail("Nothing was accepted. Try again later."))
         }
@@ -114,6 +119,18 @@ async fn known(app: &App, ids: &[ActionId]) -> Result<Vec<ActionAccepted>, ApiEr
     let statuses = insist(until(PATIENCE), || app.store.statuses(ids)).await?;
     let status = |status: Option<_>| status.map_or(Status::Ended, view::status);
     Ok(ids.iter().zip(statuses).map(|(id, of)| entry(id, status(of))).collect())
+}
+
+fn receiver_full(actions: &[NewAction], host: &str, many: bool) -> ApiError {
+    let of = |new: &NewAction| new.action.receiver.as_ref().is_some_and(|to| to.host == host);
+    let path = match actions.iter().position(of) {
+        Some(index) if many => format!("[{index}].response_url"),
+        _ => "response_url".to_owned(),
+    };
+    let message = format!("too many outcomes wait for `{host}` already");
+    ApiError::field(Kind::ReceiverFull, path, message).detail(
+        "Wait until that host takes what was sent to it, or raise BATON_MAX_QUEUED_PER_HOST.",
+    )
 }
 
 fn other_body() -> ApiError {
@@ -171,9 +188,7 @@ pub(crate) async fn get_action(
         let message = format!("must be at most {MAX_WAIT_MS} milliseconds");
         return Err(ApiError::field(Kind::InvalidRequest, "query wait_ms", message));
     }
-    let id = ActionId::parse(&id).map_err(|error| {
-        ApiError::new(Kind::ActionNotFound).detail(format!("The path's id {error}."))
-    })?;
+    let id = parse_id(&id)?;
     let mut action = wait_for_outcome(&app, &id, Duration::from_millis(query.wait_ms)).await?;
     let mut data = app.store.payload(&id, &action.data).await?;
     // A step that was completed between the two looks has replaced the payload: what it left is read instead.
@@ -187,11 +202,19 @@ pub(crate) async fn get_action(
     Ok(reply::ok(&action_out(&app, &action, data.as_deref())))
 }
 
-async fn record(app: &App, id: &ActionId) -> Result<Action, ApiError> {
-    app.store.action(id).await?.ok_or_else(|| {
-        ApiError::new(Kind::ActionNotFound)
-            .detail("It was never accepted, or has ended and was forgotten.")
+pub(super) fn parse_id(id: &str) -> Result<ActionId, ApiError> {
+    ActionId::parse(id).map_err(|error| {
+        ApiError::new(Kind::ActionNotFound).detail(format!("The path's id {error}."))
     })
+}
+
+async fn record(app: &App, id: &ActionId) -> Result<Action, ApiError> {
+    app.store.action(id).await?.ok_or_else(unknown)
+}
+
+pub(super) fn unknown() -> ApiError {
+    ApiError::new(Kind::ActionNotFound)
+        .detail("It was never accepted, or has ended and was forgotten.")
 }
 
 async fn wait_for_outcome(app: &App, id: &ActionId, wait: Duration) -> Result<Action, ApiError> {

@@ -10,14 +10,36 @@ use baton_wire::processor::Usage;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::reply;
-use crate::store::{Processor, ProcessorStatus, StoreInfo};
+use crate::store::{Marks, Processor, ProcessorStatus, QueueSizes, StoreInfo};
+
+/// What the store says at one moment; `GET /metrics` tells the same in another language.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) processors: Vec<Processor>,
+    pub(super) sizes: QueueSizes,
+    pub(super) info: StoreInfo,
+    pub(super) marks: Marks,
+    pub(super) repaired: u64,
+}
+
+impl Snapshot {
+    /// Reads it: some eight round trips.
+    pub(super) async fn read(app: &App) -> Result<Self, ApiError> {
+        let processors = app.store.processors().await?;
+        let ids: Vec<_> = processors.iter().map(|p| p.id.clone()).collect();
+        Ok(Self {
+            sizes: app.store.queue_sizes(&ids).await?,
+            info: app.store.info().await?,
+            marks: app.store.marks().await?,
+            repaired: app.store.repaired().await?,
+            processors,
+        })
+    }
+}
 
 /// Everything an operator asks first.
 pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiError> {
-    let processors = app.store.processors().await?;
-    let ids: Vec<_> = processors.iter().map(|p| p.id.clone()).collect();
-    let sizes = app.store.queue_sizes(&ids).await?;
-    let info = app.store.info().await?;
+    let Snapshot { processors, sizes, info, marks, repaired } = Snapshot::read(&app).await?;
     Ok(reply::ok(&ManagerMeta {
         id: app.id.clone(),
         name: "baton".to_owned(),
@@ -31,8 +53,10 @@ pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiErro
             failed: sizes.failed,
             live: sizes.live,
             oldest_ms: sizes.oldest_ms,
+            full_receivers: marks.hosts.into_iter().collect(),
         },
-        store: store(&info),
+        store: store(&info, marks.memory),
+        repaired,
         processors: processors.into_iter().map(processor).collect(),
     }))
 }
@@ -65,14 +89,20 @@ pub(super) fn status(status: ProcessorStatus) -> StatusOut {
     }
 }
 
-fn store(info: &StoreInfo) -> StoreMeta {
+fn store(info: &StoreInfo, above_mark: bool) -> StoreMeta {
     StoreMeta {
-        kind: if info.cluster { "cluster" } else { "standalone" }.to_owned(),
+        kind: kind(info).to_owned(),
         version: info.version.clone(),
         memory_bytes: info.memory_bytes,
         memory_limit_bytes: info.memory_limit_bytes,
+        above_mark,
         durability: durability(info),
     }
+}
+
+/// `standalone` or `cluster`.
+pub(super) fn kind(info: &StoreInfo) -> &'static str {
+    if info.cluster { "cluster" } else { "standalone" }
 }
 
 /// Durability is stated, not assumed.

@@ -33,6 +33,7 @@ pub(crate) async fn register_processor(
         require_free(&app, first, &registration.url).await?;
     }
     call_back(&app, &mut registration).await?;
+    app.note_answer();
     registration.seen = Some((seen.epoch, seen.name));
     let (interval, nonce) = (app.config.health.interval_ms, new_nonce());
     let registered =

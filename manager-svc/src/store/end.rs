@@ -1,5 +1,7 @@
 //! The end of an action before its last step, and starting it anew.
 
+use deadpool_redis::redis::{Cmd, Pipeline, Value};
+
 use super::script::{self, Args};
 use super::settle::{Ending, Finished, Settled, Why, finished, idempotency, receiver, settled};
 use super::{Error, Store, codec, keys, reply};
@@ -31,7 +33,7 @@ impl Store {
             keys::action(&action.id),
             keys::data(&action.id, &action.data),
             held.map_or(keys::NONE.to_owned(), keys::pending),
-            held.map_or(keys::NONE.to_owned(), keys::processor),
+            held.map_or(keys::NONE.to_owned(), keys::stats),
             keys::LIVE.to_owned(),
             index.to_owned(),
             queue,
@@ -66,33 +68,19 @@ impl Store {
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn redrive(&self, action: &Action, nonce: &Nonce) -> Result<Settled<u32>, Error> {
-        let job = action.job();
-        let (queue, host) = receiver(action);
-        let keys = [
-            keys::action(&action.id),
-            keys::data(&action.id, &action.data),
-            keys::LIVE.to_owned(),
-            keys::FAILED.to_owned(),
-            keys::input(job.target.as_str()),
-            keys::TARGETS.to_owned(),
-            keys::SEQ.to_owned(),
-            queue,
-            keys::RECEIVERS.to_owned(),
-            idempotency(action),
-        ];
-        let cmd = script::REDRIVE_ACTION
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.run)
-            .with(nonce.as_str())
-            .with(action.expires_in_ms)
-            .with(job.target.as_str())
-            .with(host);
-        let answer = self.one(cmd).await?;
-        settled(&answer, |items| {
-            u32::try_from(reply::number(reply::at(items, 1)?)?)
-                .map_err(|_| Error::Answer("a run was expected"))
-        })
+        redriven(&self.one(redrive(action, nonce)).await?)
+    }
+
+    /// The same for several (at most [`super::BATCH`]), in one round trip.
+    ///
+    /// # Errors
+    /// As for one: the same call may be made again.
+    pub async fn redrive_all(&self, asked: &[(Action, Nonce)]) -> Result<Vec<Settled<u32>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(asked.len());
+        for (action, nonce) in asked {
+            pipeline.add_command(redrive(action, nonce));
+        }
+        self.all(&pipeline).await?.iter().map(redriven).collect()
     }
 
     /// Sends the outcome of an action once more, under the same webhook id; answers the store's clock. Stale
@@ -101,21 +89,74 @@ impl Store {
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn redeliver(&self, action: &Action, nonce: &Nonce) -> Result<Settled<u64>, Error> {
-        let (queue, host) = receiver(action);
-        let keys = [
-            keys::action(&action.id),
-            keys::data(&action.id, &action.data),
-            queue,
-            keys::RECEIVERS.to_owned(),
-            idempotency(action),
-        ];
-        let cmd = script::REDELIVER_ACTION
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.version)
-            .with(nonce.as_str())
-            .with(host);
-        let answer = self.one(cmd).await?;
-        settled(&answer, |items| reply::number(reply::at(items, 1)?))
+        redelivered(&self.one(redeliver(action, nonce)).await?)
     }
+
+    /// The same for several (at most [`super::BATCH`]), in one round trip.
+    ///
+    /// # Errors
+    /// As for one: the same call may be made again.
+    pub async fn redeliver_all(
+        &self,
+        asked: &[(Action, Nonce)],
+    ) -> Result<Vec<Settled<u64>>, Error> {
+        let mut pipeline = Pipeline::with_capacity(asked.len());
+        for (action, nonce) in asked {
+            pipeline.add_command(redeliver(action, nonce));
+        }
+        self.all(&pipeline).await?.iter().map(redelivered).collect()
+    }
+}
+
+fn redrive(action: &Action, nonce: &Nonce) -> Cmd {
+    let job = action.job();
+    let (queue, host) = receiver(action);
+    let keys = [
+        keys::action(&action.id),
+        keys::data(&action.id, &action.data),
+        keys::LIVE.to_owned(),
+        keys::FAILED.to_owned(),
+        keys::input(job.target.as_str()),
+        keys::TARGETS.to_owned(),
+        keys::SEQ.to_owned(),
+        queue,
+        keys::RECEIVERS.to_owned(),
+        idempotency(action),
+    ];
+    script::REDRIVE_ACTION
+        .call(&keys)
+        .with(action.id.as_str())
+        .with(action.run)
+        .with(nonce.as_str())
+        .with(action.expires_in_ms)
+        .with(job.target.as_str())
+        .with(host)
+}
+
+fn redriven(answer: &Value) -> Result<Settled<u32>, Error> {
+    settled(answer, |items| {
+        u32::try_from(reply::number(reply::at(items, 1)?)?)
+            .map_err(|_| Error::Answer("a run was expected"))
+    })
+}
+
+fn redeliver(action: &Action, nonce: &Nonce) -> Cmd {
+    let (queue, host) = receiver(action);
+    let keys = [
+        keys::action(&action.id),
+        keys::data(&action.id, &action.data),
+        queue,
+        keys::RECEIVERS.to_owned(),
+        idempotency(action),
+    ];
+    script::REDELIVER_ACTION
+        .call(&keys)
+        .with(action.id.as_str())
+        .with(action.version)
+        .with(nonce.as_str())
+        .with(host)
+}
+
+fn redelivered(answer: &Value) -> Result<Settled<u64>, Error> {
+    settled(answer, |items| reply::number(reply::at(items, 1)?))
 }

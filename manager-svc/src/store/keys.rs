@@ -19,20 +19,33 @@ pub(super) const TARGETS: &str = "{p0}:targets";
 /// `redeliver_action`.
 pub(super) const RECEIVERS: &str = "{p0}:receivers";
 /// ZSET, actions with an outcome other than failed, by the time it was reached (ms).
-/// Written by `finish_action`, `end_action`; trimmed by age.
+/// Written by `finish_action`, `end_action`, `trim_ended`.
 pub(super) const DONE: &str = "{p0}:done";
 /// ZSET, failed actions by the time they failed (ms). Written by `end_action`,
-/// `redrive_action`; trimmed by age.
+/// `redrive_action`, `trim_ended`.
 pub(super) const FAILED: &str = "{p0}:failed";
 /// ZSET, processor ids by when their next health check is due (ms).
-/// Written by `register_processor`, `claim_check`, `drain_processor`.
+/// Written by `register_processor`, `claim_check`, `record_check`, `drain_processor`, `forget_processor`.
 pub(super) const PROCESSORS: &str = "{p0}:processors";
 /// ZSET, ids and names that were ever registered, by when they were last seen (ms): what a job may name.
 /// Written by `register_processor`, `record_check`, `forget_targets`.
 pub(super) const KNOWN: &str = "{p0}:known";
 /// HASH, ids of processors that were removed: the `epoch answer nonce` of their last registration.
-/// Written by `drain_processor`, `register_processor`; `forget_targets` removes an id together with `known`.
+/// Written by `drain_processor`, `forget_processor`, `register_processor`; `forget_targets` removes an id together with `known`.
 pub(super) const LEFT: &str = "{p0}:left";
+/// STRING, how many violations of the invariants were repaired: `INCR` by `repair_action`, `repair_queue`,
+/// `expire_payload`. No TTL.
+pub(super) const REPAIRED: &str = "{p0}:repaired";
+/// What the keys of all actions' records, and of all payloads, begin with.
+pub(super) const ACTIONS: &str = "{p0}:action:";
+/// See [`ACTIONS`].
+pub(super) const PAYLOADS: &str = "{p0}:data:";
+/// HASH, what submitting is refused for: `memory`, and each host whose output queue is over its bound. TTL, so
+/// that the marks of a scheduler that died do not last. Written by `write_marks`.
+pub(super) const MARKS: &str = "{p0}:marks";
+/// STRING, the tick that lingers, or `starting`, where ticks are started by nudges. TTL 3 s, renewed.
+/// Written by a nudge, `take_ticker`, `renew_ticker`, `release_ticker`.
+pub(super) const TICKER: &str = "{p0}:ticker";
 /// Never exists: fills a place in KEYS that a call does not use.
 pub(super) const NONE: &str = "{p0}:none";
 
@@ -74,13 +87,21 @@ pub(super) fn output(host: &str) -> String {
 }
 
 /// HASH, a processor's record (`processors` lists its fields). No TTL.
-/// Written by `register_processor`, `drain_processor`, `switch_processor`, `record_check`, `claim_check` and what
-/// settles an attempt.
+/// Written by `register_processor`, `drain_processor`, `forget_processor`, `switch_processor`, `record_check`,
+/// `claim_check` and what settles an attempt.
 pub(super) fn processor(id: &str) -> String {
     of("processor", id)
 }
 
-/// SET, the ids of the processors that share a name. Written by `register_processor`, `drain_processor`.
+/// STRING, a processor's counters as four 64-bit numbers: processed, failed, the time of the succeeded added up and
+/// of the last one (ms). No TTL. Written by what settles an attempt; removed with the processor by
+/// `drain_processor`.
+pub(super) fn stats(id: &str) -> String {
+    of("stats", id)
+}
+
+/// SET, the ids of the processors that share a name. Written by `register_processor`, `drain_processor`,
+/// `forget_processor`.
 pub(super) fn name(name: &str) -> String {
     of("name", name)
 }
@@ -117,6 +138,7 @@ mod tests {
         assert_eq!(pending("resize-1"), "{p0}:pending:resize-1");
         assert_eq!(output("example.com:443"), "{p0}:output:example.com:443");
         assert_eq!(processor("resize-1"), "{p0}:processor:resize-1");
+        assert_eq!(stats("resize-1"), "{p0}:stats:resize-1");
         assert_eq!(name("resize"), "{p0}:name:resize");
         assert_eq!(idempotency("h"), "{p0}:idempotency:h");
     }

@@ -35,7 +35,7 @@ impl Store {
         let keys = [
             keys::action(&action.id),
             keys::pending(processor),
-            keys::processor(processor),
+            keys::stats(processor),
             keys::DELAYED.to_owned(),
         ];
         let cmd = script::RETRY_ATTEMPT

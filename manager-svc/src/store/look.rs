@@ -157,7 +157,7 @@ impl Store {
 }
 
 /// What is not an id was not written by us; the invariant checker names it.
-fn actions(entries: Vec<(u64, String)>) -> Vec<(u64, ActionId)> {
+pub(super) fn actions(entries: Vec<(u64, String)>) -> Vec<(u64, ActionId)> {
     entries
         .into_iter()
         .filter_map(|(score, id)| Some((score, ActionId::parse(&id).ok()?)))

@@ -20,29 +20,41 @@ mod forget;
 mod invariants;
 mod keys;
 mod lease;
+mod list;
 mod look;
+mod marks;
 mod pool;
 mod processors;
 mod read;
+mod repair;
 mod reply;
 mod script;
 mod settle;
 mod submit;
+mod ticker;
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use tokio::sync::Mutex;
 
 pub use claim::{Assignment, Candidate, ClaimAsk, Claimed, Claims, HandOver};
 pub use codec::CodecError;
 pub use deliver::{ClaimedDelivery, DeliveryAsk, DeliveryEnd};
-pub use forget::REMEMBERED_MS;
+pub use forget::{Ended, Oldest, REMEMBERED_MS, Remains};
 pub use invariants::Violation;
 pub use lease::Back;
+pub use list::{Begin, Index, Place};
 pub use look::{Heads, Look};
+pub use marks::{MARKS_LAST_MS, Marks, Memory};
 pub use processors::{
-    Checked, Drained, Processor, ProcessorStatus, Registered, Registration, Seen, Switch, Switched,
+    CheckAsk, Checked, Drained, Found, Processor, ProcessorStatus, Registered, Registration, Seen,
+    Switch, Switched,
 };
 pub use read::{QueueSizes, StoreInfo};
+pub use repair::{Reconciler, RepairRules, Repaired};
 pub use settle::{Advanced, Ending, Finished, Output, Settled, StepEnd, Why};
 pub use submit::{IdempotencyKey, NewAction, Submitted};
 
@@ -105,6 +117,8 @@ impl From<RedisError> for Error {
 pub struct Store {
     pool: pool::Pool,
     cluster: bool,
+    /// When the scripts were last loaded.
+    loaded: Arc<Mutex<Instant>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -120,7 +134,8 @@ impl Store {
     /// When the server cannot be reached or refuses the URL's credentials.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         let (pool, cluster) = pool::connect(url).await?;
-        let store = Self { pool, cluster };
+        let loaded = Arc::new(Mutex::new(Instant::now()));
+        let store = Self { pool, cluster, loaded };
         store.load_scripts().await?;
         Ok(store)
     }
@@ -182,13 +197,19 @@ impl Store {
     async fn all(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Error> {
         let count = pipeline.len();
         let mut connection = self.checkout().await?;
+        let sent = Instant::now();
         let answers = connection.req_packed_commands(pipeline, 0, count).await?;
         if !answers.iter().any(forgotten) {
             return Ok(answers);
         }
-        // A server that restarted, failed over or flushed its scripts. All of it may be sent again:
-        // what did run answers as it did.
-        self.load_scripts().await?;
+        // A server that restarted, failed over or flushed its scripts. The first of those who find out loads
+        // them, the others wait. All of it may be sent again: what did run answers as it did.
+        let mut loaded = self.loaded.lock().await;
+        if *loaded < sent {
+            self.load_scripts().await?;
+            *loaded = Instant::now();
+        }
+        drop(loaded);
         Ok(connection.req_packed_commands(pipeline, 0, count).await?)
     }
 

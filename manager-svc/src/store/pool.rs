@@ -13,8 +13,8 @@ use deadpool_redis::redis::cluster_async::ClusterConnection;
 use deadpool_redis::redis::cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr};
 use deadpool_redis::redis::io::tcp::TcpSettings;
 use deadpool_redis::redis::{
-    Client, Cmd, ConnectionInfo, InfoDict, IntoConnectionInfo, Pipeline, RedisError, RedisFuture,
-    Value,
+    Client, Cmd, ConnectionInfo, ErrorKind, InfoDict, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, RedisError, RedisFuture, Value,
 };
 
 /// How long connecting may take.
@@ -103,6 +103,9 @@ pub(super) async fn connect(url: &str) -> Result<(Pool, bool), RedisError> {
         // A peer that vanished without a word must not be waited for.
         .set_user_timeout(SILENT_PEER);
     let info: ConnectionInfo = url.into_connection_info()?.set_tcp_settings(tcp);
+    // Whatever the URL asks for: answers are read as the older protocol gives them.
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
+    let info = info.set_redis_settings(settings);
     let client = Client::open(info.clone())?;
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
@@ -111,8 +114,9 @@ pub(super) async fn connect(url: &str) -> Result<(Pool, bool), RedisError> {
         .set_max_delay(Duration::from_millis(500));
     let mut connection = ConnectionManager::new_with_config(client, config).await?;
     let mut ask = Cmd::new();
-    ask.arg("INFO").arg("cluster");
+    ask.arg("INFO");
     let answer: InfoDict = ask.query_async(&mut connection).await?;
+    require_new_enough(&answer.get::<String>("redis_version").unwrap_or_default())?;
     let cluster = answer.get::<i32>("cluster_enabled") == Some(1);
     let connection = if cluster {
         let client = ClusterClientBuilder::new([info])
@@ -128,4 +132,31 @@ pub(super) async fn connect(url: &str) -> Result<(Pool, bool), RedisError> {
     // Building fails only when a timeout is set without a runtime, and none is set.
     let pool = pool.map_err(|error| std::io::Error::other(error.to_string()))?;
     Ok((pool, cluster))
+}
+
+/// The scripts need what came with Redis 7.0; Valkey tells the version of Redis that it is compatible with.
+fn require_new_enough(version: &str) -> Result<(), RedisError> {
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= 7) {
+        return Ok(());
+    }
+    let told =
+        format!("it says `{version:.32}`; Redis 7.0 or Valkey 7.2 is the oldest that will do");
+    Err((ErrorKind::Client, "the server is too old", told).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_too_old_is_refused_in_words() {
+        for version in ["7.0.0", "7.2.4", "8.0.1", "10.1"] {
+            assert!(require_new_enough(version).is_ok(), "{version}");
+        }
+        for version in ["6.2.14", "", "unstable"] {
+            let error = require_new_enough(version).unwrap_err().to_string();
+            assert!(error.contains(version) && error.contains("7.0"), "{error}");
+        }
+    }
 }

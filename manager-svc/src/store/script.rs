@@ -27,9 +27,11 @@ scripts! {
     CLAIM_ATTEMPTS = ["clock", "choose"] "claim_attempts";
     CLAIM_CHECK = ["clock"] "claim_check";
     CLAIM_DELIVERIES = ["clock"] "claim_deliveries";
-    DRAIN_PROCESSOR = ["clock"] "drain_processor";
+    DRAIN_PROCESSOR = ["clock", "leave"] "drain_processor";
     END_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "end_action";
+    EXPIRE_PAYLOAD = ["clock"] "expire_payload";
     FINISH_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "finish_action";
+    FORGET_PROCESSOR = ["clock", "leave"] "forget_processor";
     FORGET_TARGETS = ["clock"] "forget_targets";
     PROMOTE_DELAYED = ["clock", "queue"] "promote_delayed";
     READ_CLOCK = ["clock"] "read_clock";
@@ -37,12 +39,19 @@ scripts! {
     REDELIVER_ACTION = ["clock", "fence", "settle", "outcome"] "redeliver_action";
     REDRIVE_ACTION = ["clock", "fence", "queue", "outcome"] "redrive_action";
     REGISTER_PROCESSOR = ["clock"] "register_processor";
+    RELEASE_TICKER = ["clock"] "release_ticker";
     RENEW_LEASE = ["clock", "fence"] "renew_lease";
+    REPAIR_ACTION = ["clock", "outcome", "list"] "repair_action";
+    REPAIR_QUEUE = ["clock", "list"] "repair_queue";
+    RENEW_TICKER = ["clock"] "renew_ticker";
     RETRY_ATTEMPT = ["clock", "fence", "settle"] "retry_attempt";
-    RETURN_ATTEMPT = ["clock", "fence"] "return_attempt";
+    RETURN_ATTEMPT = ["clock", "fence", "settle"] "return_attempt";
     SETTLE_DELIVERY = ["clock", "outcome"] "settle_delivery";
-    SUBMIT_ACTIONS = ["clock", "choose", "queue"] "submit_actions";
+    SUBMIT_ACTIONS = ["clock", "choose", "queue", "admit"] "submit_actions";
     SWITCH_PROCESSOR = ["clock"] "switch_processor";
+    TAKE_TICKER = ["clock"] "take_ticker";
+    TRIM_ENDED = ["clock"] "trim_ended";
+    WRITE_MARKS = ["clock"] "write_marks";
 }
 
 impl Script {

@@ -45,6 +45,10 @@ pub enum Submitted {
     OtherBody,
     /// Too many actions are live.
     Full,
+    /// Memory is above the mark.
+    AboveMark,
+    /// Too many outcomes wait for this host.
+    HostFull(String),
     /// A payload could not be written: the store is out of memory.
     PayloadMissing,
 }
@@ -64,6 +68,7 @@ impl Store {
         let mut keys: Vec<String> =
             [keys::SEQ, keys::LIVE, keys::TARGETS, keys::DELAYED].map(str::to_owned).to_vec();
         keys.push(idempotency.map_or(keys::NONE.to_owned(), |known| keys::idempotency(&known.key)));
+        keys.push(keys::MARKS.to_owned());
         let mut payloads = Vec::with_capacity(actions.len());
         for NewAction { action, data, .. } in actions {
             let payload = keys::data(&action.id, &action.data);
@@ -73,13 +78,19 @@ impl Store {
             keys.push(keys::input(action.job().target.as_str()));
         }
         keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
+        let mut hosts: Vec<&str> =
+            actions.iter().filter_map(|new| Some(&*new.action.receiver.as_ref()?.host)).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
         let mut cmd = script::SUBMIT_ACTIONS
             .call(&keys)
             .with(actions.len())
             .with(hand_over.map_or(0, |wish| wish.candidates.len()))
             .with(hand_over.map_or("", |wish| wish.token.as_str()))
             .with(idempotency.map_or("", |known| &known.body))
-            .with(most_live);
+            .with(hosts.len())
+            .with(most_live)
+            .with(hosts);
         for NewAction { action, delay_ms, .. } in actions {
             let job = action.job();
             let fixed = fixed_fields(action, idempotency);
@@ -103,6 +114,8 @@ impl Store {
             2 => Submitted::Known(ids(reply::text(reply::at(items, 1)?)?)),
             -5 => Submitted::OtherBody,
             -6 => Submitted::Full,
+            -7 => Submitted::AboveMark,
+            -8 => Submitted::HostFull(reply::text(reply::at(items, 1)?)?.to_owned()),
             -4 => Submitted::PayloadMissing,
             _ => return Err(Error::Answer("an unknown answer to submit_actions")),
         })

@@ -45,6 +45,9 @@ async fn one(app: &App, claimed: Claimed, _room: Room) -> Option<Work> {
             return None;
         }
         ProcessReply::Failed { code, message, retryable } => {
+            if matches!(code.as_str(), "unreachable" | "connection_lost" | "address_refused") {
+                app.checks.suspect(&claimed.assignment.processor);
+            }
             Failed { failure: Failure::new(code, message), retryable, retry_after_ms: None }
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{TickReport, start};
+use super::{Left, TickReport, start};
 use crate::again::{insist, until};
 use crate::app::{App, new_token};
 use crate::domain::fair::{self, Place, Waiting};
@@ -15,26 +15,27 @@ use crate::wake::{Room, Work};
 /// How long a claim whose answer was lost is asked for again: as long as a lease usually runs.
 pub(super) const CLAIM_AGAIN: Duration = Duration::from_secs(60);
 
-/// Claims and starts what can be: at most a batch in all. Answers whether something was left waiting.
+/// Claims and starts what can be: at most a batch in all.
 pub(super) async fn attempts(
     app: &App,
     look: &Look,
+    may_claim: bool,
     report: &mut TickReport,
-) -> Result<bool, Error> {
+) -> Result<Left, Error> {
     let processors = app.registry.processors();
     let serving: Vec<&Processor> = processors
         .iter()
         .filter(|p| p.takes_work(look.now))
         .filter(|p| look.targets.contains(&p.id) || look.targets.contains(&p.name))
         .collect();
-    if serving.is_empty() {
-        return Ok(false);
+    if serving.is_empty() || app.wake.is_sick() {
+        return Ok(Left::default());
     }
     let table = Table::look(app, &serving).await?;
-    let left_waiting = table.is_longer_than(0);
-    let (asks, rooms) = table.deal(app, &serving);
+    let left = table.left();
+    let (asks, rooms) = if may_claim { table.deal(app, &serving) } else { Default::default() };
     if asks.is_empty() {
-        return Ok(left_waiting);
+        return Ok(left);
     }
     let claims = insist(until(CLAIM_AGAIN), || app.store.claim_attempts(&asks)).await?;
     for (action, token) in claims.bare {
@@ -47,7 +48,8 @@ pub(super) async fn attempts(
         report.claimed += 1;
         start(app, Work::Attempt(Box::new(claimed), room));
     }
-    Ok(left_waiting)
+    // What is left after this the next look tells.
+    Ok(left)
 }
 
 /// The heads of the queues, and the processors at them.
@@ -108,8 +110,15 @@ impl<'p> Table<'p> {
         Ok(Self { seen_at: heads.seen_at, targets, queues, waiting, places })
     }
 
-    fn is_longer_than(&self, count: usize) -> bool {
-        self.waiting.iter().any(|waiting| waiting.numbers.len() > count)
+    fn left(&self) -> Left {
+        let waits = |queue: usize| !self.waiting[queue].numbers.is_empty();
+        Left {
+            waiting: (0..self.waiting.len()).any(waits),
+            claimable: self
+                .places
+                .iter()
+                .any(|place| place.room > 0 && (waits(place.own) || waits(place.shared))),
+        }
     }
 
     /// What to claim for whom, and the room for each, taken before anything is claimed: work handed over

@@ -141,7 +141,7 @@ async fn settle_one(
     }
 }
 
-/// Removes draining processors whose pending work is done, and forgets what ended long ago.
+/// Removes draining processors whose pending work is done, and forgets targets that nobody is registered as.
 pub(super) async fn leavers(app: &App) -> Result<(), Error> {
     for processor in app.registry.processors().iter() {
         if processor.status == ProcessorStatus::Draining && processor.in_flight == 0 {
@@ -151,12 +151,7 @@ pub(super) async fn leavers(app: &App) -> Result<(), Error> {
             )?;
         }
     }
-    // A record lives for the retention after its delivery ended, which may be a whole schedule (with its
-    // jitter) after the outcome that the index is ordered by.
-    let schedule: u64 = app.config.delivery.schedule_ms.iter().sum();
     let now = app.store.clock().await?;
-    let kept = app.config.retention.retention_ms.saturating_add(2 * schedule);
-    app.store.forget_ended(now.saturating_sub(kept)).await?;
     app.store.forget_targets(now).await
 }
 

@@ -5,8 +5,12 @@ mod claim;
 mod deliver;
 mod due;
 mod health;
+mod linger;
 mod outcomes;
 mod raw;
+mod reconcile;
+mod restarts;
+mod trim;
 
 use std::time::Duration;
 
@@ -16,13 +20,14 @@ use crate::app::App;
 use crate::store::{Error, Look};
 use crate::wake::Work;
 
-/// How much one run may do.
+pub use linger::{Occasion, linger};
+pub(crate) use trim::Trimmer;
+
+/// How much one run may do. The calls that it begins go on after it.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// When to stop claiming.
     pub until: Instant,
-    /// Whether to wait for the calls that are under way: a function must, a server goes on.
-    pub finish_calls: bool,
 }
 
 /// What one run did.
@@ -38,10 +43,22 @@ pub struct TickReport {
     pub expired: usize,
     /// Deliveries begun.
     pub delivering: usize,
+    /// Attempts handed back because their processor started anew.
+    pub returned: usize,
     /// Health checks begun.
     pub checks: usize,
+    /// Ended actions forgotten.
+    pub trimmed: usize,
+    /// Violations of the store's invariants that were repaired.
+    pub repaired: usize,
     /// When something is due next, in milliseconds from the end of the run; absent when nothing is.
     pub next_in_ms: Option<u64>,
+    /// Whether something was left that can be claimed now: a processor has room for it, or its receiver's turn
+    /// has come.
+    pub claimable: bool,
+    /// When work becomes ready next that can be claimed then, in milliseconds from the end of the run: not a health
+    /// check, the end of a lease or a later delivery.
+    pub ready_in_ms: Option<u64>,
 }
 
 /// Runs until nothing can be done now, or the budget is used up.
@@ -53,9 +70,6 @@ pub async fn run(app: &App, budget: Budget) -> Result<TickReport, Error> {
     loop {
         let before = report.done();
         pass(app, budget, &mut report).await?;
-        if budget.finish_calls {
-            finish_calls(app, budget.until).await;
-        }
         if report.done() == before || Instant::now() >= budget.until {
             return Ok(report);
         }
@@ -78,14 +92,21 @@ async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), 
         stage("registry", app.registry.renew(&app.store).await.map(drop))?;
         stage("leases", due::lapses(app, budget, report).await)?;
         stage("leavers", due::leavers(app).await)?;
+        stage("gone", health::forget_gone(app).await)?;
     }
+    stage("restarts", restarts::hand_back(app, budget, report).await)?;
+    stage("trim", trim::bound_memory(app, budget, report).await)?;
+    stage("repairs", reconcile::repairs(app, report).await)?;
     let look = app.store.look().await?;
     stage("deadlines", due::deadlines(app, &look, report).await)?;
     stage("delays", due::delayed(app, &look, report).await)?;
     stage("health", health::begin_checks(app, &look, report).await)?;
-    let queued = stage("attempts", claim::attempts(app, &look, report).await)?;
-    let due = stage("deliveries", outcomes::deliveries(app, &look, report).await)?;
-    app.wake.set_backlog(queued || due);
+    let may_claim = Instant::now() < budget.until;
+    let queued = stage("attempts", claim::attempts(app, &look, may_claim, report).await)?;
+    let due = stage("deliveries", outcomes::deliveries(app, &look, may_claim, report).await)?;
+    app.wake.set_backlog(queued.waiting || due.waiting);
+    report.claimable = queued.claimable || due.claimable;
+    report.ready_in_ms = next_ready(app, &look);
     report.next_in_ms = next_due(app, &look);
     Ok(())
 }
@@ -112,10 +133,21 @@ fn start(app: &App, work: Work) {
     }
 }
 
-async fn finish_calls(app: &App, until: Instant) {
-    app.calls.close();
-    let _ = tokio::time::timeout_at(until, app.calls.wait()).await;
-    app.calls.reopen();
+/// What a claim stage left.
+#[derive(Debug, Clone, Copy, Default)]
+struct Left {
+    /// Something waits, for whatever reason.
+    waiting: bool,
+    /// Something could be claimed now.
+    claimable: bool,
+}
+
+fn next_ready(app: &App, look: &Look) -> Option<u64> {
+    let held = app.registry.processors();
+    let served = held.iter().filter(|p| look.targets.iter().any(|target| p.serves(target)));
+    let delayed = look.delayed.iter().map(|(at, _)| *at);
+    let next = served.map(|p| p.held_until).chain(delayed).filter(|at| *at > look.now).min();
+    next.map(|at| at - look.now)
 }
 
 fn next_due(app: &App, look: &Look) -> Option<u64> {
@@ -139,8 +171,37 @@ fn next_due(app: &App, look: &Look) -> Option<u64> {
 }
 
 impl TickReport {
+    /// Adds what another run did; what is left is what that one left.
+    pub(crate) fn add(&mut self, more: Self) {
+        let Self { next_in_ms, claimable, ready_in_ms, .. } = more;
+        *self = Self {
+            promoted: self.promoted + more.promoted,
+            claimed: self.claimed + more.claimed,
+            lapsed: self.lapsed + more.lapsed,
+            expired: self.expired + more.expired,
+            delivering: self.delivering + more.delivering,
+            returned: self.returned + more.returned,
+            checks: self.checks + more.checks,
+            trimmed: self.trimmed + more.trimmed,
+            repaired: self.repaired + more.repaired,
+            next_in_ms,
+            claimable,
+            ready_in_ms,
+        };
+    }
+
+    fn has_work_within(&self, ms: u64) -> bool {
+        self.claimable || self.ready_in_ms.is_some_and(|ready| ready <= ms)
+    }
+
     fn done(&self) -> usize {
-        self.promoted + self.claimed + self.lapsed + self.expired + self.delivering
+        self.promoted
+            + self.claimed
+            + self.lapsed
+            + self.expired
+            + self.delivering
+            + self.returned
+            + self.trimmed
     }
 }
 
@@ -150,7 +211,7 @@ pub async fn run_forever(app: &App, stop: impl Future<Output = ()>) {
     const POLL: Duration = Duration::from_secs(1);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let budget = Budget { until: Instant::now() + POLL, finish_calls: false };
+        let budget = Budget { until: Instant::now() + POLL };
         let wait = match run(app, budget).await {
             Ok(report) => Duration::from_millis(report.next_in_ms.unwrap_or(u64::MAX)).min(POLL),
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Claiming outcomes that are due, host by host.
 
 use super::claim::CLAIM_AGAIN;
-use super::{TickReport, start};
+use super::{Left, TickReport, start};
 use crate::again::{insist, until};
 use crate::app::{App, new_token};
 use crate::domain::{Action, TokenHash};
@@ -12,20 +12,23 @@ use crate::wake::Work;
 /// When a host whose share of the places is used up is looked at again, in milliseconds.
 const SHARE_USED_UP_MS: u64 = 25;
 
-/// Claims and starts what is due. Answers whether something was left waiting.
+/// Claims and starts what is due.
 pub(super) async fn deliveries(
     app: &App,
     look: &Look,
+    may_claim: bool,
     report: &mut TickReport,
-) -> Result<bool, Error> {
+) -> Result<Left, Error> {
     let hosts: Vec<&str> = look
         .receivers
         .iter()
         .take_while(|(may_be_tried, _)| *may_be_tried <= look.now)
         .map(|(_, host)| host.as_str())
         .collect();
-    if hosts.is_empty() {
-        return Ok(false);
+    if hosts.is_empty() || app.wake.is_sick() {
+        return Ok(Left::default());
+    } else if !may_claim {
+        return Ok(Left { waiting: true, claimable: true });
     }
     let most = hosts.iter().map(|host| app.wake.delivery_share(host)).max();
     let most = most.unwrap_or_default().clamp(1, BATCH);
@@ -58,7 +61,7 @@ pub(super) async fn deliveries(
         report.delivering += 1;
         start(app, Work::Delivery(Box::new(claimed), room));
     }
-    Ok(left_waiting)
+    Ok(Left { waiting: left_waiting, claimable: left_waiting })
 }
 
 /// An outcome without its result cannot be sent: it is exhausted, where an operator finds it.

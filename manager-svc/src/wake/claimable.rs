@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 
 /// What wakes the loop.
@@ -27,6 +28,11 @@ impl Claimable {
     /// Notes whether the last look left something waiting.
     pub(super) fn set_backlog(&self, backlog: bool) {
         self.backlog.store(backlog, Ordering::Relaxed);
+    }
+
+    /// Whether somebody said so since this was asked or waited for last.
+    pub(super) fn was_nudged(&self) -> bool {
+        self.nudge.notified().now_or_never().is_some()
     }
 
     /// Waits until somebody says that there is work; what was said before counts.

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod json;
 pub mod manager;
+pub mod operate;
 pub mod problem;
 pub mod process;
 pub mod processor;

@@ -19,6 +19,9 @@ pub struct ManagerMeta {
     pub queues: Queues,
     /// The store, and what it promises.
     pub store: StoreMeta,
+    /// How often the store was found to hold what it never should, and was repaired, since ever: any is a bug to report.
+    #[serde(default)]
+    pub repaired: u64,
     /// Every registered processor, by id.
     pub processors: Vec<ProcessorOut>,
 }
@@ -41,6 +44,9 @@ pub struct Queues {
     /// How long the oldest ready action has been ready, in milliseconds; absent when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_ms: Option<u64>,
+    /// Receiver hosts that too many outcomes wait for: submitting with a `response_url` there is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full_receivers: Vec<String>,
 }
 
 /// The store and its durability.
@@ -55,6 +61,9 @@ pub struct StoreMeta {
     /// The server's memory limit in bytes; absent when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
+    /// Whether so much of that is in use by what has not ended that submitting is refused.
+    #[serde(default)]
+    pub above_mark: bool,
     /// In words: what a crash or failover could lose.
     pub durability: String,
 }

@@ -9,8 +9,8 @@
 //! Settled: `s:<step>` (`token nonce answer`), `lapsed` (the same, of a lease or deadline that ended),
 //! `handed` (the candidate that a submit claimed), `a:<dispatch>` (one tab-separated line per settled
 //! attempt: step, processor, claimed, settled, failure), `beat` (`nonce end`, of the last heartbeat).
-//! The delivery: `delivery`, `d_token` (of the running send, `=` before a settled one), `d_tries`, `d_due`,
-//! `d_error`.
+//! The delivery: `delivery`, `d_token` (of the running send, `=` before a settled one), `d_tries`, `d_due` (of a
+//! settled one: when it was), `d_error`.
 //! Asked for from outside: `redriven` (`run nonce`), `redelivered` (`version nonce now`); `returns` (`step times`: how
 //! often a restart of its processor gave the step back).
 //!
@@ -38,6 +38,13 @@ pub(super) use words::{encode_status, status};
 pub struct CodecError {
     id: String,
     what: String,
+}
+
+impl CodecError {
+    /// The field that does not read back.
+    pub(in crate::store) fn field(&self) -> &str {
+        &self.what
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +114,7 @@ pub(in crate::store) fn decode(
     let mut running = Running {
         token: TokenHash::from_stored(String::new()),
         processor: String::new(),
+        started_at: None,
         claimed_at: 0,
     };
     let mut receiver = Receiver { url: String::new(), host: String::new() };
@@ -140,8 +148,9 @@ pub(in crate::store) fn decode(
             "token" => running.token = TokenHash::from_stored(value.to_owned()),
             "held" => {
                 let (processor, rest) = value.split_once(' ').ok_or_else(|| damaged(name))?;
-                let (_, claimed) = rest.rsplit_once(' ').ok_or_else(|| damaged(name))?;
+                let (start, claimed) = rest.rsplit_once(' ').ok_or_else(|| damaged(name))?;
                 processor.clone_into(&mut running.processor);
+                running.started_at = start.split(' ').next_back().and_then(|at| at.parse().ok());
                 running.claimed_at = claimed.parse().map_err(|_| damaged(name))?;
             }
             "delivery" => {

@@ -1,15 +1,15 @@
 //! Registered processors: how they come and go.
 //!
-//! A processor's HASH: `id`, `name`, `url`, `capacity`, `epoch`, `status`, `connected_on`, `last_seen`,
-//! `started_at`, `misses` (consecutive), `cpu`, `memory` (as it last said), `stats` (`processed failed sum_ms
-//! last_ms`, the sum of the succeeded), `held_until`, and the nonces of what was done last: `registered_by` with
-//! its `answer`, `checked_by`, `recorded`, `switched` (`version nonce` of the last pause or resume).
+//! A processor's HASH: `id`, `name`, `url`, `capacity`, `epoch`, `since` (the first epoch of this row of
+//! registrations, none of which was drained), `status`, `connected_on`, `last_seen`,
+//! `started_at`, `misses` (consecutive), `cpu`, `memory` (as it last said), `held_until` and `hold` (ms, the last), and the nonces of what was done last: `registered_by` with
+//! its `answer`, `checked_by` (`nonce time`), `recorded`, `switched` (`version nonce` of the last pause or resume).
 
 mod check;
 mod record;
 mod switch;
 
-pub use check::Checked;
+pub use check::{CheckAsk, Checked, Found};
 pub use record::{Processor, ProcessorStatus, Seen};
 pub use switch::{Switch, Switched};
 
@@ -145,6 +145,7 @@ impl Store {
             keys::PROCESSORS.to_owned(),
             keys::name(name),
             keys::LEFT.to_owned(),
+            keys::stats(id),
         ];
         let cmd = script::DRAIN_PROCESSOR
             .call(&keys)

@@ -136,13 +136,13 @@ impl Store {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut pipeline = Pipeline::with_capacity(3 * ids.len());
+        let mut pipeline = Pipeline::with_capacity(READS * ids.len());
         for id in ids {
             read(&mut pipeline, id);
         }
         let answers = self.all(&pipeline).await?;
         let mut processors = Vec::with_capacity(ids.len());
-        for (id, answers) in ids.iter().zip(answers.chunks_exact(3)) {
+        for (id, answers) in ids.iter().zip(answers.chunks_exact(READS)) {
             processors.extend(decode_if_whole(id, answers)?);
         }
         Ok(processors)
@@ -160,14 +160,29 @@ impl Store {
     }
 }
 
-/// The three commands that read one processor.
+/// How many commands read one processor.
+const READS: usize = 4;
+
+/// The commands that read one processor.
 fn read(pipeline: &mut Pipeline, id: &str) {
     pipeline.cmd("HGETALL").arg(keys::processor(id));
     pipeline.cmd("ZCARD").arg(keys::pending(id));
     pipeline.cmd("ZRANGE").arg(keys::pending(id)).arg(0).arg(0).arg("WITHSCORES");
+    pipeline.cmd("GET").arg(keys::stats(id));
 }
 
-/// Reads a record that is there and whole, from three answers. A damaged one points to a bug or to somebody else's
+/// The numbers of a processor's statistics, as `BITFIELD` keeps them; none before the first.
+fn counters(value: &Value) -> Vec<u64> {
+    match value {
+        Value::BulkString(bytes) => {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            numbers.iter().map(|number| u64::from_be_bytes(*number)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Reads a record that is there and whole, from its answers. A damaged one points to a bug or to somebody else's
 /// write; it gets no work until its processor registers again, which makes it whole.
 fn decode_if_whole(id: &str, answers: &[Value]) -> Result<Option<Processor>, Error> {
     match decode(id, answers) {
@@ -198,8 +213,7 @@ fn decode(id: &str, answers: &[Value]) -> Result<Option<Processor>, Error> {
         return Err(Error::Answer("a processor with another id"));
     }
     let text = |name, missing| field(name).map(str::to_owned).ok_or(Error::Answer(missing));
-    let stats: Vec<u64> =
-        field("stats").unwrap_or_default().split(' ').filter_map(|n| n.parse().ok()).collect();
+    let stats = counters(reply::at(answers, 3)?);
     let stat = |index: usize| stats.get(index).copied();
     let cpu = field("cpu").and_then(|cpu| cpu.parse::<f64>().ok());
     Ok(Some(Processor {

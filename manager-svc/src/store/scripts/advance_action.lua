@@ -1,5 +1,5 @@
 -- Settles an attempt that succeeded, or is skipped, and makes the next step ready, or claims it at once.
--- KEYS 1 action, 2 data before, 3 data after (the same when it stays), 4 pending, 5 processor, 6 seq,
+-- KEYS 1 action, 2 data before, 3 data after (the same when it stays), 4 pending, 5 statistics of the processor, 6 seq,
 --      7 targets, 8 input of the next target; then four per candidate
 -- ARGV 1 id, 2 step, 3 token hash, 4 nonce of this request, 5 nonce of the data before, 6 of the data after,
 --      7 'token', or 'lease' when it is over, 8 failure of a step that is skipped or '', 9 next target,

@@ -1,6 +1,6 @@
 -- Ends an action before its last step: failed by its last attempt (a token), by a lease that is over (a
 -- token), or by its deadline; or cancelled. The latter two have no token but the version that was seen.
--- KEYS 1 action, 2 data, 3 pending, 4 processor, 5 live, 6 failed or done, 7 output, 8 receivers,
+-- KEYS 1 action, 2 data, 3 pending, 4 statistics of the processor, 5 live, 6 failed or done, 7 output, 8 receivers,
 --      9 idempotency record, 10 input of its target, 11 targets, 12 delayed
 -- ARGV 1 id, 2 step, 3 token hash or '', 4 nonce of this request, 5 'token', 'lease', 'deadline' or 'cancel',
 --      6 version, 7 target, 8 host or '', 9 token of the delivery or '', 10 its lease, 11 retention, 12 error,

@@ -15,7 +15,7 @@ elseif call('EXISTS', KEYS[2]) == 0 then
   return {PAYLOAD_MISSING}
 end
 local now, stamp = clock()
-live_again(KEYS[1], KEYS[2], KEYS[5], true)
+live_again(KEYS[1], KEYS[2], KEYS[5], ARGV[1], true)
 call('ZADD', KEYS[3], stamp, ARGV[1])
 call('ZADD', KEYS[4], 'LT', stamp, ARGV[4])
 call('HDEL', KEYS[1], 'd_error')

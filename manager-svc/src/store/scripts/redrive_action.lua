@@ -17,7 +17,7 @@ elseif call('EXISTS', KEYS[2]) == 0 then
 end
 local now, stamp = clock()
 call('ZREM', KEYS[4], ARGV[1])
-live_again(KEYS[1], KEYS[2], KEYS[10], r[5] ~= 'pending')
+live_again(KEYS[1], KEYS[2], KEYS[10], ARGV[1], r[5] ~= 'pending')
 if ARGV[6] ~= '' then
   call('ZREM', KEYS[8], ARGV[1])
   if call('EXISTS', KEYS[8]) == 0 then

@@ -1,5 +1,5 @@
 -- Settles an attempt that failed, or whose lease ended, and delays the step for another one.
--- KEYS 1 action, 2 pending, 3 processor, 4 delayed
+-- KEYS 1 action, 2 pending, 3 statistics of the processor, 4 delayed
 -- ARGV 1 id, 2 step, 3 token hash, 4 nonce of this request, 5 'token', or 'lease' when it is over, 6 backoff,
 --      7 error
 -- Returns {1, now}, or {-1} unknown, {-2} stale, {-3} duplicate

@@ -23,9 +23,10 @@ call('ZREM', KEYS[3], ARGV[1])
 if call('EXISTS', KEYS[3]) == 0 then
   call('ZREM', KEYS[4], ARGV[5])
 end
-local fields = {'v', format('%d', r[2] + 1), 'd_token', '=' .. ARGV[2], 'delivery', ARGV[3]}
+local _, stamp = clock()
+local fields = {'v', format('%d', r[2] + 1), 'd_token', '=' .. ARGV[2], 'delivery', ARGV[3], 'd_due', stamp}
 if ARGV[6] ~= '' then
-  fields[7], fields[8] = 'd_error', ARGV[6]
+  fields[9], fields[10] = 'd_error', ARGV[6]
 end
 call('HSET', KEYS[1], unpack(fields))
 ended(KEYS[1], KEYS[2], KEYS[5], ARGV[7])

@@ -1,19 +1,20 @@
 -- Accepts actions, all or none. A token is given only for a single one without delay: claim it at once.
--- KEYS 1 seq, 2 live, 3 targets, 4 delayed, 5 idempotency record;
+-- KEYS 1 seq, 2 live, 3 targets, 4 delayed, 5 idempotency record, 6 marks;
 --      then per action: action, data, input of its first target; then four per candidate
--- ARGV 1 actions, 2 candidates, 3 token hash of the claim or '', 4 hash of the body or '', 5 most live;
---      per action: id, nonce, target, timeout, delay, expiry, n, n fixed fields and values
--- Returns {1, now, claim} accepted, {2, ids} known, {-5} another body, {-6} full, {-4} payload missing
-local actions, candidates, first = tonumber(ARGV[1]), tonumber(ARGV[2]), 6 + 3 * ARGV[1]
+-- ARGV 1 actions, 2 candidates, 3 token hash of the claim or '', 4 hash of the body or '', 5 hosts, 6 most live;
+--      the hosts, then per action: id, nonce, target, timeout, delay, expiry, n, n fixed fields and values
+-- Returns {1, now, claim} accepted, {2, ids} known, {-4} payload missing, {-5} another body, {-6} full,
+--         {-7} above the memory mark, {-8, host} too much waits for the host
+local actions, candidates, first = tonumber(ARGV[1]), tonumber(ARGV[2]), 7 + 3 * ARGV[1]
 local function each(visit)
-  local at = 6
+  local at = 7 + ARGV[5]
   for i = 1, actions do
-    visit(KEYS[3 + 3 * i], KEYS[4 + 3 * i], KEYS[5 + 3 * i], at)
+    visit(KEYS[4 + 3 * i], KEYS[5 + 3 * i], KEYS[6 + 3 * i], at)
     at = at + 7 + 2 * ARGV[at + 6]
   end
 end
 local function refuse(answer) each(function(_, data) call('UNLINK', data) end) return answer end
-local before = call('HMGET', KEYS[6], 'created', 'handed', 'token')
+local before = call('HMGET', KEYS[7], 'created', 'handed', 'token')
 if before[1] then
   each(function(action, data, _, at)
     if call('HGET', action, 'data') ~= ARGV[at + 1] then call('UNLINK', data) end
@@ -23,9 +24,9 @@ end
 local known = ARGV[4] ~= '' and call('HMGET', KEYS[5], 'hash', 'ids')
 if known and known[1] then
   return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5})
-elseif call('ZCARD', KEYS[2]) + actions > tonumber(ARGV[5]) then
-  return refuse({-6})
 end
+local refusal = not_admitted(KEYS[2], KEYS[6], actions, unpack(ARGV, 6, 6 + ARGV[5]))
+if refusal then return refuse(refusal) end
 -- Written a moment ago with a TTL: what has none to take away was not written.
 local now, stamp = clock()
 local present, claim, ids = 0, nil, {}

@@ -14,6 +14,8 @@ use crate::processors::{MANAGERS, Processor, Shop};
 
 /// How long a fault waits for the moment at which it hurts.
 const MOMENT: Duration = Duration::from_secs(2);
+/// How long Redis stands still before it dies.
+const UNANSWERED: Duration = Duration::from_millis(30);
 /// How many connections of callers are cut at a time.
 const CALLERS_CUT: usize = 8;
 
@@ -133,14 +135,17 @@ impl World {
                 self.managers[whom].restart().await;
             }
             Kind::KillRedis => {
+                // Stopped wherever it is; what managers write from then on stays unanswered for good.
+                self.redis.pause();
+                sleep(UNANSWERED).await;
                 self.redis.kill9();
                 effects.count(&effects.redis_kills);
                 sleep(time).await;
                 self.redis.restart().await;
             }
             Kind::KillProcessor => {
-                let mortal = self.processors.iter_mut().filter(|processor| processor.is_mortal());
-                if let Some(processor) = mortal.skip(whom).next() {
+                let mut mortal = self.processors.iter_mut().filter(|one| one.is_mortal());
+                if let Some(processor) = mortal.nth(whom) {
                     processor.die(time).await;
                     effects.count(&effects.deaths);
                 }

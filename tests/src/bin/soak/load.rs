@@ -69,8 +69,8 @@ impl Load {
         let plan = plan::action(shop.ledger.seed(), number);
         let body = body(number, &plan, &self.receivers[plan.host]);
         let key = format!("soak-{number}");
-        for attempt in 0usize.. {
-            let door = &shop.doors[(number as usize + attempt) % shop.doors.len()];
+        for attempt in number.. {
+            let door = &shop.doors[usize::from(attempt % 2 == 1)];
             let answer =
                 shop.caller.post(&format!("{door}/action"), Some(&key), body.clone()).await;
             match answer {

@@ -10,6 +10,7 @@
 //! at the memory of Redis.
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 #![allow(clippy::disallowed_methods, reason = "the soak is outside of the manager's layers")]
+#![allow(clippy::panic, reason = "a broken set-up ends the run")]
 #![allow(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
 
 mod attempt;
@@ -33,9 +34,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kit::Break;
-
-/// Whether some steps that fail are to be passed over.
-pub(crate) const SKIP: bool = false;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -130,7 +130,7 @@ pub(crate) fn action(seed: u64, number: u64) -> Plan {
             Conduct::LateBeat => SHORT_LEASE_MS + random.random_range(0..1_000),
             _ => random.random_range(0..30),
         };
-        steps[step].skip = crate::SKIP && steps[step].fails() && random.random_bool(0.5);
+        steps[step].skip = steps[step].fails() && random.random_bool(0.5);
     }
     let receiver = match random.random_range(0..10_000) {
         0..50 => Receiver::Refuse(500, 1),

@@ -143,7 +143,7 @@ impl Stage {
     pub(crate) async fn offer(&self, offered: &mut u64, until: u64, rate: u64) {
         const BATCH: usize = 50;
         let kind = self.healthy();
-        let mut beats = interval(Duration::from_secs(1) * BATCH as u32 / rate as u32);
+        let mut beats = interval(Duration::from_secs_f64(BATCH as f64 / rate as f64));
         let under_way = Arc::new(AtomicUsize::new(0));
         while *offered < until {
             beats.tick().await;

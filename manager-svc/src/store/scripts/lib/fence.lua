@@ -36,19 +36,13 @@ local function line(step, processor, claimed, stamp, failure)
   return table.concat({step, processor, claimed, stamp, failure}, '\t')
 end
 
--- A processor's counters are written by the transition that settles the attempt: exact after any crash.
--- One field, `processed failed sum_ms last_ms`: they change together.
+-- A processor's counters are written by the transition that settles the attempt: exact after any crash. One
+-- string of four numbers, changed together: processed, failed, the sum of the succeeded and the last, in ms.
 local function count(key, succeeded, elapsed)
-  local stats = call('HGET', key, 'stats')
-  if not stats then
-    return
-  end
-  local processed, failed, sum = string.match(stats, '^(%d+) (%d+) (%d+)')
-  processed, failed, sum = processed or '0', failed or '0', sum or '0'
+  local ms = format('%d', elapsed)
   if succeeded then
-    stats = format('%d %s %d %d', processed + 1, failed, sum + elapsed, elapsed)
+    call('BITFIELD', key, 'INCRBY', 'i64', '#0', '1', 'INCRBY', 'i64', '#2', ms, 'SET', 'i64', '#3', ms)
   else
-    stats = format('%s %d %s %d', processed, failed + 1, sum, elapsed)
+    call('BITFIELD', key, 'INCRBY', 'i64', '#1', '1', 'SET', 'i64', '#3', ms)
   end
-  call('HSET', key, 'stats', stats)
 end

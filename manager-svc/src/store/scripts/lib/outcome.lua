@@ -24,13 +24,17 @@ local function deliver(output, receivers, id, host, token, lease, now)
   return {'delivery', 'pending', 'd_token', '', 'd_tries', '0', 'd_due', due}, false
 end
 
--- The opposite of `ended`: something is to happen to the action again, so its keys lose their TTL. `had`
--- says whether it had ended.
-local function live_again(action, data, idempotency, had)
+-- The opposite of `ended`: something is to happen to the action again, so its keys lose their TTL. `had` says whether
+-- it had ended. An idempotency record that expired, or that its key has begun anew, is the action's no more.
+local function live_again(action, data, idempotency, id, had)
   call('PERSIST', action)
   call('PERSIST', data)
-  if had and idempotency ~= '{p0}:none' and call('EXISTS', idempotency) == 1 then
-    call('HINCRBY', idempotency, 'open', 1)
+  if idempotency == '{p0}:none' or not had then
+    return
+  elseif string.find(call('HGET', idempotency, 'ids') or '', id, 1, true) then
     call('PERSIST', idempotency)
+    call('HINCRBY', idempotency, 'open', 1)
+  else
+    call('HDEL', action, 'idempotency')
   end
 end

@@ -1,0 +1,365 @@
+//! Health: processors that fall silent, start anew, are replaced, or cannot be reached from one manager.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
+use baton_wire::action::ActionIn;
+use baton_wire::manager::ProcessorStatus;
+use baton_wire::processor::{DrainStatus, ProcessorMeta, RegisterIn};
+use kit::{Baton, BatonSpec, Gate, Ledger, Processor, Reply, Request, Server, action, until};
+use serde_json::json;
+
+use crate::world::{World, add};
+
+/// Checks that come soon.
+const SOON: (&str, &str) = ("BATON_HEALTH_INTERVAL_MS", "100");
+const SICK: &str = "no processor can be reached from here";
+const WELL: &str = "this manager claims work again";
+/// A lease that no test waits for.
+const LONG_LEASE_MS: u64 = 900_000;
+
+async fn status(baton: &Baton, id: &str) -> Option<ProcessorStatus> {
+    let processors = baton.meta().await.processors;
+    processors.into_iter().find(|processor| processor.id == id).map(|processor| processor.status)
+}
+
+async fn until_status(baton: &Baton, id: &str, wanted: ProcessorStatus) {
+    until(&format!("{id} is {wanted:?}"), async || status(baton, id).await == Some(wanted)).await;
+}
+
+async fn until_logged(baton: &Baton, line: &str) {
+    until(&format!("the manager says: {line}"), async || baton.log().contains(line)).await;
+}
+
+/// Waits until so many more checks of a processor were claimed.
+async fn until_checked(world: &World, id: &str, times: usize) {
+    let key = format!("{{p0}}:processor:{id}");
+    let mut seen = BTreeSet::new();
+    until(&format!("{id} is checked {times} times"), async || {
+        seen.insert(world.redis.query::<Option<String>>(&["HGET", &key, "checked_by"]).await);
+        seen.len() > times
+    })
+    .await;
+}
+
+async fn pending(world: &World, id: &str) -> usize {
+    world.redis.query(&["ZCARD", &format!("{{p0}}:pending:{id}")]).await
+}
+
+/// An action whose lease does not end within any test.
+fn long(data: &serde_json::Value, targets: &[&str], url: Option<&str>) -> ActionIn {
+    let mut action = action(data, targets, url);
+    action.jobs.iter_mut().for_each(|job| job.timeout_ms = Some(LONG_LEASE_MS));
+    action
+}
+
+#[tokio::test]
+async fn three_misses_stop_new_work_and_one_success_starts_it_again() {
+    let world = World::with(&[SOON]).await;
+    let mut p = world.adder("p").await;
+    p.server().stop().await;
+    until_status(&world.baton, "p", ProcessorStatus::Unhealthy).await;
+    let id = world.baton.submit(&action(&json!([]), &["p"], Some(&world.receiver.url()))).await;
+    until_checked(&world, "p", 3).await;
+    assert_eq!((pending(&world, "p").await, p.arrivals().len()), (0, 0));
+    p.server().restart().await;
+    world.receiver.wait_for(1).await;
+    let ended = world.baton.ended(&id).await;
+    assert_eq!(ended.steps[0].attempts.len(), 1);
+    until_status(&world.baton, "p", ProcessorStatus::Active).await;
+    assert!(!world.baton.log().contains(SICK), "one processor alone is no fleet");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_processor_that_hangs_is_asked_once_at_a_time_and_keeps_nobody_waiting() {
+    let world = World::with(&[SOON]).await;
+    let q = world.adder("q").await;
+    let gate = Gate::closed();
+    gate.open();
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let slow = Server::start({
+        let (gate, now, most) = (gate.clone(), Arc::clone(&now), Arc::clone(&most));
+        move |request: Request| {
+            let (gate, asked) = (gate.clone(), Asked::begin(&now, &most));
+            async move {
+                if request.uri.path() != "/meta" {
+                    return Reply::status(204);
+                }
+                gate.pass().await;
+                drop(asked);
+                let (id, name) = ("slow".to_owned(), "slow-kind".to_owned());
+                Reply::json(&ProcessorMeta { id, name, usage: None, started_at: None })
+            }
+        }
+    });
+    let slow = slow.await;
+    let (id, name, url) = ("slow".to_owned(), "slow-kind".to_owned(), slow.url());
+    world.baton.register(&RegisterIn { id, name, url, capacity: None }).await.unwrap();
+    gate.close();
+    until("it is asked", async || now.load(SeqCst) == 1).await;
+    // Many beats pass, also some after the first call was given up.
+    q.wait_for_checks(70).await;
+    assert_eq!(most.load(SeqCst), 1);
+    assert_eq!(status(&world.baton, "q").await, Some(ProcessorStatus::Active));
+    gate.open();
+}
+
+/// A request under way, counted until it is answered or given up.
+struct Asked(Arc<AtomicUsize>);
+
+impl Asked {
+    fn begin(now: &Arc<AtomicUsize>, most: &AtomicUsize) -> Self {
+        most.fetch_max(1 + now.fetch_add(1, SeqCst), SeqCst);
+        Self(Arc::clone(now))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_get_through_brings_the_next_check_forward() {
+    // No check is due for an hour.
+    let world = World::start().await;
+    let q = world.adder("q").await;
+    let mut p = world.adder("p").await;
+    p.server().stop().await;
+    let id = world.baton.submit(&action(&json!([]), &["p"], None)).await;
+    // Each failed attempt is followed by a check, and the other shows that the manager is not the one to blame.
+    q.wait_for_checks(1).await;
+    until_status(&world.baton, "p", ProcessorStatus::Unhealthy).await;
+    let counted = world.baton.get(&id).await.steps[0].attempts.len();
+    assert!(counted >= 3, "{counted}");
+    assert_eq!(status(&world.baton, "q").await, Some(ProcessorStatus::Active));
+}
+
+#[tokio::test]
+async fn a_manager_that_reaches_no_processor_marks_none_and_claims_nothing() {
+    // This one makes no checks, so that it leaves none open while it stands still.
+    let world = World::start().await;
+    let (_a, _b) = (world.adder("a").await, world.adder("b").await);
+    world.baton.pause();
+    for id in ["a", "b"] {
+        let () = world.redis.query(&["ZADD", "{p0}:processors", "1", id]).await;
+    }
+    let cut_off = BatonSpec::on(&world.redis.url())
+        .env(SOON.0, SOON.1)
+        .env("BATON_PROCESSOR_CIDRS", "192.0.2.0/24")
+        .start()
+        .await;
+    until_logged(&cut_off, SICK).await;
+    let url = world.receiver.url();
+    let id = cut_off.submit(&action(&json!([]), &["a", "b"], Some(&url))).await;
+    for processor in ["a", "b"] {
+        until_checked(&world, processor, 8).await;
+        assert_eq!(status(&cut_off, processor).await, Some(ProcessorStatus::Active));
+        assert_eq!(pending(&world, processor).await, 0);
+        let key = format!("{{p0}}:processor:{processor}");
+        assert_eq!(world.redis.query::<String>(&["HGET", &key, "misses"]).await, "0");
+    }
+    assert_eq!(cut_off.log().matches(SICK).count(), 1);
+    assert!(!cut_off.log().contains(WELL));
+    // The other goes on with what this one accepted.
+    world.baton.resume();
+    world.receiver.wait_for(1).await;
+    let ended = world.baton.ended(&id).await;
+    assert!(ended.steps.iter().all(|step| step.attempts.len() == 1), "{ended:?}");
+    assert!(world.receiver.refused().is_empty());
+}
+
+#[tokio::test]
+async fn a_fleet_that_falls_silent_is_served_again_when_one_answers() {
+    let world = World::with(&[SOON]).await;
+    let (mut a, mut b) = (world.adder("a").await, world.adder("b").await);
+    let url = world.receiver.url();
+    // Both at once, as seen from the manager.
+    world.baton.pause();
+    a.server().stop().await;
+    b.server().stop().await;
+    world.baton.resume();
+    until_logged(&world.baton, SICK).await;
+    world.baton.submit(&action(&json!([]), &["b"], Some(&url))).await;
+    let (of_a, of_b) = (until_checked(&world, "a", 4), until_checked(&world, "b", 4));
+    let ((), ()) = tokio::join!(of_a, of_b);
+    assert_eq!(pending(&world, "b").await, 0);
+    for id in ["a", "b"] {
+        assert_eq!(status(&world.baton, id).await, Some(ProcessorStatus::Active), "{id}");
+    }
+    b.server().restart().await;
+    world.receiver.wait_for(1).await;
+    until_logged(&world.baton, WELL).await;
+    // Now it is known whose fault it is.
+    until_status(&world.baton, "a", ProcessorStatus::Unhealthy).await;
+    assert_eq!(status(&world.baton, "b").await, Some(ProcessorStatus::Active));
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_processor_that_started_anew_hands_back_at_once_what_it_held() {
+    let world = World::with(&[SOON]).await;
+    let started_anew = Arc::new(AtomicBool::new(false));
+    let knows = Arc::clone(&started_anew);
+    let work = move |call: kit::Call| {
+        let ready = knows.load(SeqCst);
+        async move { if ready { Reply::json(&add(&call.data(), "p")) } else { Reply::accepted() } }
+    };
+    let mut p = Processor::start(world.spec("p"), work).await;
+    p.set_meta(|meta| meta.started_at = Some(1_000));
+    p.register(&world.baton).await;
+    let url = world.receiver.url();
+    let mut ledger = Ledger::new();
+    for id in world.baton.submit_all(&vec![long(&json!([]), &["p"], Some(&url)); 3]).await {
+        ledger.expect(&id, json!(["p"]));
+    }
+    p.wait_for(3).await;
+    p.server().stop().await;
+    started_anew.store(true, SeqCst);
+    p.set_meta(|meta| meta.started_at = Some(2_000));
+    p.server().restart().await;
+
+    world.receiver.wait_for(3).await;
+    ledger.assert_delivered_once(&world.receiver);
+    let attempts: Vec<u32> = p.arrivals().iter().map(|arrival| arrival.process.attempt).collect();
+    assert_eq!(attempts, [1; 6], "none was counted");
+    let ids: BTreeSet<_> = p.order().into_iter().collect();
+    for id in ids {
+        assert_eq!(world.baton.ended(&id).await.steps[0].attempts.len(), 1);
+    }
+    world.assert_sound().await;
+}
+
+/// Tells when a call is given up by who made it.
+struct GivenUp(Arc<AtomicUsize>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_killed_processor_that_registers_again_hands_back_at_once_what_it_held() {
+    const ACTIONS: usize = 3;
+    let wait = ("BATON_DISPATCH_WAIT_MS", "200");
+    let world = World::with(&[wait]).await;
+    let secret = world.baton.data_dir().read("processor.secret").unwrap();
+    let start = || {
+        let mut command = std::process::Command::new(kit::example("count"));
+        command.env("MANAGER_URL", world.baton.url()).env("PROCESSOR_SECRETS", &secret);
+        command.env("PROCESSOR_NAME", "count").env("PROCESSOR_ID", "count-1");
+        command.env("BIND", "127.0.0.1:0").env_remove("PUBLIC_URL").env_remove("PROCESSOR_KEY");
+        let log = world.baton.data_dir().file("count.log");
+        kit::Child::spawn("count", &mut command, &log)
+    };
+    let mut first = start();
+    until_status(&world.baton, "count-1", ProcessorStatus::Active).await;
+    first.pause();
+    let url = world.receiver.url();
+    let mut ledger = Ledger::new();
+    for id in
+        world.baton.submit_all(&vec![long(&json!("a b a"), &["count"], Some(&url)); ACTIONS]).await
+    {
+        ledger.expect(&id, json!({"a": 2, "b": 1}));
+    }
+    until("all are with it", async || pending(&world, "count-1").await == ACTIONS).await;
+    // A call that began later is given up: so the calls to the other were, which then count as accepted.
+    let given_up = Arc::new(AtomicUsize::new(0));
+    let silent = world.processor(world.spec("silent"), {
+        let given_up = Arc::clone(&given_up);
+        move |_| {
+            let call = GivenUp(Arc::clone(&given_up));
+            async move {
+                std::future::pending::<()>().await;
+                drop(call);
+                Reply::Silence
+            }
+        }
+    });
+    let _silent = silent.await;
+    world.baton.submit(&long(&json!(1), &["silent"], None)).await;
+    until("the manager waits no longer", async || given_up.load(SeqCst) == 1).await;
+
+    first.kill9();
+    let _second = start();
+    world.receiver.wait_for(ACTIONS).await;
+    ledger.assert_delivered_once(&world.receiver);
+    for delivery in world.receiver.deliveries() {
+        let ended = world.baton.ended(&delivery.body.data.action_id).await;
+        assert_eq!(ended.steps[0].attempts.len(), 1, "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_processor_that_is_silent_for_a_day_is_forgotten_and_its_name_remembered() {
+    let world = World::with(&[SOON]).await;
+    let mut p = world.adder("p").await;
+    let _q = world.adder("q").await;
+    p.server().stop().await;
+    until_status(&world.baton, "p", ProcessorStatus::Unhealthy).await;
+    let () = world.redis.query(&["HSET", "{p0}:processor:p", "last_seen", "1000"]).await;
+    until("it is gone", async || status(&world.baton, "p").await.is_none()).await;
+    let id = world.baton.submit(&action(&json!([]), &["p"], Some(&world.receiver.url()))).await;
+    p.server().restart().await;
+    p.register(&world.baton).await;
+    world.receiver.wait_for(1).await;
+    assert_eq!(world.baton.ended(&id).await.steps[0].attempts.len(), 1);
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_deploy_under_load_loses_and_repeats_nothing() {
+    const ACTIONS: usize = 300;
+    const HELD: usize = 5;
+    let world = World::with(&[SOON]).await;
+    let gate = Gate::closed();
+    let passing = gate.clone();
+    let spec = || world.spec("p").name("work").capacity(u32::try_from(HELD).unwrap());
+    let old = Processor::start(spec(), move |mut call| {
+        let (gate, output) = (passing.clone(), add(&call.data(), "p"));
+        tokio::spawn(async move {
+            gate.pass().await;
+            call.succeed_at_last(&output).await;
+        });
+        async { Reply::accepted() }
+    });
+    let old = old.await;
+    old.set_meta(|meta| meta.started_at = Some(1_000));
+    let first = old.register(&world.baton).await.epoch;
+    let url = world.receiver.url();
+    let mut ledger = Ledger::new();
+    let mut submit = async |count: usize| {
+        for chunk in vec![long(&json!([]), &["work"], Some(&url)); count].chunks(100) {
+            for id in world.baton.submit_all(chunk).await {
+                ledger.expect(&id, json!(["p"]));
+            }
+        }
+    };
+    submit(ACTIONS / 3).await;
+    old.wait_for(HELD).await;
+
+    let drained = world.baton.drain("p", first).await.unwrap();
+    assert_eq!(usize::try_from(drained.in_flight).unwrap(), HELD);
+    submit(ACTIONS / 3).await;
+    // The next instance, elsewhere; what the old one holds leaves its places when it ends.
+    let new = Processor::asynchronous(spec(), |data| add(&data, "p")).await;
+    new.set_meta(|meta| meta.started_at = Some(2_000));
+    let second = new.register(&world.baton).await.epoch;
+    assert!(second > first);
+    let late = world.baton.drain("p", first).await.unwrap();
+    assert_eq!(late.status, DrainStatus::Unchanged);
+    submit(ACTIONS / 3).await;
+    until_checked(&world, "p", 3).await;
+    assert_eq!(pending(&world, "p").await, HELD, "the old one goes on with what it has");
+    gate.open();
+
+    world.receiver.wait_for(ACTIONS).await;
+    ledger.assert_delivered_once(&world.receiver);
+    assert_eq!((old.arrivals().len(), new.arrivals().len()), (HELD, ACTIONS - HELD));
+    assert_eq!(status(&world.baton, "p").await, Some(ProcessorStatus::Active));
+    world.assert_sound().await;
+}
