@@ -3,7 +3,7 @@
 use baton_wire::action::{
     self as wire, AttemptOut, AttemptStatus, DeliveryOut, StepOut, StepStatus,
 };
-use baton_wire::problem::StepError;
+use baton_wire::problem::{LastError, StepError};
 
 use crate::clock;
 use crate::domain::action::{DeliveryStatus, Status};
@@ -92,16 +92,58 @@ fn step_status(action: &Action, step: u32, ended: bool, attempts: &[AttemptOut])
     }
 }
 
-/// Why an action ended without success.
+/// The `type` of the webhook that carries an outcome; nothing while there is none.
+pub(crate) fn webhook_kind(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Queued | Status::Running => None,
+        Status::Succeeded => Some("action.succeeded"),
+        Status::Partial => Some("action.partial"),
+        Status::Failed => Some("action.failed"),
+        Status::Cancelled => Some("action.cancelled"),
+    }
+}
+
+/// Why an action ended without success, or was not done in full: of a partial one, the last step that was skipped.
 pub(crate) fn outcome_error(action: &Action) -> Option<StepError> {
-    let failure = action.error.as_ref().filter(|_| action.status == Status::Failed)?;
-    let last = action.attempts.iter().rev().find(|attempt| attempt.step == action.step);
-    Some(StepError {
-        step: Some(action.step),
-        processor: last.map(|attempt| attempt.processor.clone()),
-        attempts: Some(action.tries),
-        ..error(failure)
-    })
+    match action.status {
+        Status::Queued | Status::Running | Status::Succeeded => None,
+        Status::Partial => {
+            let step = action.last_skipped()?;
+            let attempts: Vec<_> = action.attempts.iter().filter(|a| a.step == step).collect();
+            let last = attempts.last()?;
+            Some(StepError {
+                step: Some(step),
+                processor: Some(last.processor.clone()),
+                attempts: u32::try_from(attempts.len()).ok(),
+                ..error(last.failure.as_ref()?)
+            })
+        }
+        Status::Failed | Status::Cancelled => {
+            let failure = action.error.as_ref()?;
+            // What an earlier run met at this step says nothing of this one.
+            let mut attempts = action
+                .attempts
+                .iter()
+                .rev()
+                .filter(|attempt| attempt.step == action.step)
+                .take(action.tries as usize)
+                .peekable();
+            let processor = attempts.peek().map(|last| last.processor.clone());
+            let from_outside = action.status == Status::Cancelled || failure.is_expiry();
+            let mut met = attempts.filter_map(|attempt| attempt.failure.as_ref());
+            let last = from_outside.then(|| met.find(|met| *met != failure)).flatten();
+            Some(StepError {
+                step: Some(action.step),
+                processor,
+                attempts: Some(action.tries),
+                last_error: last.map(|last| LastError {
+                    code: last.code.clone(),
+                    message: last.message.clone(),
+                }),
+                ..error(failure)
+            })
+        }
+    }
 }
 
 fn error(failure: &Failure) -> StepError {
@@ -111,6 +153,7 @@ fn error(failure: &Failure) -> StepError {
         step: None,
         processor: None,
         attempts: None,
+        last_error: None,
     }
 }
 
@@ -125,18 +168,32 @@ pub(crate) fn why_it_waits(action: &Action, processors: &[Processor]) -> String 
     if serving.peek().is_none() {
         return format!("no processor with the id or name `{target}` is registered");
     }
-    let mut active = serving.filter(|p| p.status == ProcessorStatus::Active).peekable();
-    if active.peek().is_none() {
-        return format!("every processor of `{target}` is unhealthy, paused or draining");
+    let (active, idle): (Vec<_>, Vec<_>) =
+        serving.partition(|p| p.status == ProcessorStatus::Active);
+    if active.is_empty() {
+        let mut states: Vec<_> = idle.iter().map(|p| state(p.status)).collect();
+        states.sort_unstable();
+        states.dedup();
+        return format!("every processor of `{target}` is {}", states.join(" or "));
     }
     let now = clock::now_ms();
-    let mut taking = active.clone().filter(|p| p.takes_work(now)).peekable();
+    let mut taking = active.iter().filter(|p| p.takes_work(now)).peekable();
     if taking.peek().is_none() {
-        let until = active.map(|p| p.held_until).min().unwrap_or_default();
+        let until = active.iter().map(|p| p.held_until).min().unwrap_or_default();
         return format!("every processor of `{target}` is busy; it is asked again at {until}");
     }
     if taking.all(|p| p.in_flight >= u64::from(p.capacity)) {
         return format!("every processor of `{target}` is at its capacity");
     }
     "its turn comes next".to_owned()
+}
+
+/// A processor's status in the middle of a sentence.
+fn state(status: ProcessorStatus) -> &'static str {
+    match status {
+        ProcessorStatus::Active => "active",
+        ProcessorStatus::Unhealthy => "unhealthy",
+        ProcessorStatus::Paused => "paused",
+        ProcessorStatus::Draining => "draining",
+    }
 }

@@ -10,7 +10,11 @@ use serde_json::json;
 
 use crate::world::World;
 
-fn report(process: &ProcessIn, status: CompleteStatus, data: Option<&str>) -> CompleteIn {
+pub(crate) fn report(
+    process: &ProcessIn,
+    status: CompleteStatus,
+    data: Option<&str>,
+) -> CompleteIn {
     CompleteIn {
         action_id: process.action_id.clone(),
         token: process.token.clone(),

@@ -1,7 +1,7 @@
 //! Health: processors that fall silent, start anew, are replaced, or cannot be reached from one manager.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use baton_wire::action::ActionIn;
@@ -72,38 +72,87 @@ async fn three_misses_stop_new_work_and_one_success_starts_it_again() {
     world.assert_sound().await;
 }
 
+/// Processors that answer when they register, and then hang: as many as wanted, under one address.
+struct Hanging {
+    server: Server,
+    gate: Gate,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Hanging {
+    async fn start(baton: &Baton, count: usize) -> Self {
+        let (gate, now) = (Gate::closed(), Arc::<AtomicUsize>::default());
+        let (most, asked) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<_>>::default());
+        gate.open();
+        let server = Server::start({
+            let (gate, now) = (gate.clone(), Arc::clone(&now));
+            let (most, asked) = (Arc::clone(&most), Arc::clone(&asked));
+            move |request: Request| {
+                let (gate, asked) = (gate.clone(), Arc::clone(&asked));
+                let under_way = Asked::begin(&now, &most);
+                async move {
+                    let id = request.uri.path().trim_start_matches('/').replace("/meta", "");
+                    if id.contains('/') {
+                        return Reply::status(204);
+                    }
+                    asked.lock().unwrap().insert(id.clone());
+                    gate.pass().await;
+                    drop(under_way);
+                    let name = format!("{id}-kind");
+                    Reply::json(&ProcessorMeta { id, name, usage: None, started_at: None })
+                }
+            }
+        });
+        let server = server.await;
+        for number in 0..count {
+            let (id, url) = (format!("h{number}"), format!("{}/h{number}", server.url()));
+            let name = format!("{id}-kind");
+            baton.register(&RegisterIn { id, name, url, capacity: None }).await.unwrap();
+        }
+        Self { server, gate, now, most, asked }
+    }
+
+    /// From now on they hang.
+    fn hang(&self) {
+        self.gate.close();
+        self.most.store(0, SeqCst);
+        self.asked.lock().unwrap().clear();
+    }
+}
+
 #[tokio::test]
 async fn a_processor_that_hangs_is_asked_once_at_a_time_and_keeps_nobody_waiting() {
     let world = World::with(&[SOON]).await;
     let q = world.adder("q").await;
-    let gate = Gate::closed();
-    gate.open();
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let slow = Server::start({
-        let (gate, now, most) = (gate.clone(), Arc::clone(&now), Arc::clone(&most));
-        move |request: Request| {
-            let (gate, asked) = (gate.clone(), Asked::begin(&now, &most));
-            async move {
-                if request.uri.path() != "/meta" {
-                    return Reply::status(204);
-                }
-                gate.pass().await;
-                drop(asked);
-                let (id, name) = ("slow".to_owned(), "slow-kind".to_owned());
-                Reply::json(&ProcessorMeta { id, name, usage: None, started_at: None })
-            }
-        }
-    });
-    let slow = slow.await;
-    let (id, name, url) = ("slow".to_owned(), "slow-kind".to_owned(), slow.url());
-    world.baton.register(&RegisterIn { id, name, url, capacity: None }).await.unwrap();
-    gate.close();
-    until("it is asked", async || now.load(SeqCst) == 1).await;
+    let slow = Hanging::start(&world.baton, 1).await;
+    slow.hang();
+    until("it is asked", async || slow.now.load(SeqCst) == 1).await;
     // Many beats pass, also some after the first call was given up.
     q.wait_for_checks(70).await;
-    assert_eq!(most.load(SeqCst), 1);
+    assert_eq!(slow.most.load(SeqCst), 1);
     assert_eq!(status(&world.baton, "q").await, Some(ProcessorStatus::Active));
-    gate.open();
+    slow.gate.open();
+    drop(slow.server);
+}
+
+#[tokio::test]
+async fn more_processors_than_are_asked_at_a_time_are_asked_in_turn() {
+    const PROCESSORS: usize = 70;
+    const AT_A_TIME: usize = 64;
+    let world = World::with(&[SOON]).await;
+    let q = world.adder("q").await;
+    let slow = Hanging::start(&world.baton, PROCESSORS).await;
+    slow.hang();
+    until("as many as can be hang", async || slow.now.load(SeqCst) == AT_A_TIME).await;
+    until("every one has been asked", async || slow.asked.lock().unwrap().len() == PROCESSORS)
+        .await;
+    // One that answers has its turn among those that do not.
+    q.wait_for_checks(2).await;
+    assert!(slow.most.load(SeqCst) <= AT_A_TIME);
+    assert_eq!(status(&world.baton, "q").await, Some(ProcessorStatus::Active));
+    assert!(!world.baton.log().contains(SICK));
 }
 
 /// A request under way, counted until it is answered or given up.

@@ -8,21 +8,28 @@
 #![allow(clippy::disallowed_methods, reason = "scenarios are outside of the manager's layers")]
 
 mod bad_input;
+mod cancels;
 mod complete;
 mod dashboard;
+mod delivery;
 mod demo;
 mod embedded;
 mod faults;
 mod fifo;
 mod health;
 mod kit_itself;
+mod listing;
 mod logs;
 mod memory;
 mod meta;
 mod metrics;
+mod operate;
+mod policy;
 mod reads;
 mod register;
+mod replies;
 mod stop;
 mod submit;
 mod volume;
+mod waits;
 mod world;

@@ -54,11 +54,8 @@ fn sorted<'a>(ids: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn beyond_the_count_what_did_not_fail_is_forgotten_first_and_the_oldest_before_others() {
-    let world = World::with(&[
-        ("BATON_RETENTION_MAX", "10"),
-        ("BATON_RETENTION_MIN_AGE_MS", "0"),
-    ])
-    .await;
+    let world =
+        World::with(&[("BATON_RETENTION_MAX", "10"), ("BATON_RETENTION_MIN_AGE_MS", "0")]).await;
     let _p = judge(&world).await;
     let failed = run(&world, "fail", 3, None).await;
     let done = run(&world, "good", 30, None).await;
@@ -185,9 +182,8 @@ async fn above_the_memory_mark_submitting_is_refused_and_what_was_accepted_compl
     let _p = world.gated("p", 20, &gate).await;
     fill(&world, 74).await;
     let url = world.receiver.url();
-    let submission = |n: usize| -> ActionIn {
-        action(&json!([n, "x".repeat(TEXT)]), &["p", "p"], Some(&url))
-    };
+    let submission =
+        |n: usize| -> ActionIn { action(&json!([n, "x".repeat(TEXT)]), &["p", "p"], Some(&url)) };
     let mut ledger = Ledger::new();
     let mut ids = Vec::new();
     let refusal = loop {

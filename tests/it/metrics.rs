@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use baton_wire::manager::{ManagerMeta, ProcessorOut, ProcessorStatus};
 use baton_wire::processor::Usage;
-use http::Method;
 use kit::{Gate, Reply, action, until};
 use prometheus_parse::{Scrape, Value};
 
@@ -74,7 +73,8 @@ fn agrees_on_queues(samples: &Samples, meta: &ManagerMeta) {
 }
 
 fn agrees_on_processor(samples: &Samples, p: &ProcessorOut) {
-    let of = |metric: &str| format!("baton_processor_{metric}{{id=\"{}\",name=\"{}\"}}", p.id, p.name);
+    let of =
+        |metric: &str| format!("baton_processor_{metric}{{id=\"{}\",name=\"{}\"}}", p.id, p.name);
     is(samples, &of("in_flight"), count(p.in_flight));
     is(samples, &of("capacity"), p.capacity.into());
     is(samples, &of("processed_total"), count(p.processed));
@@ -127,7 +127,7 @@ async fn metrics_say_what_meta_says() {
     let p = work.await;
     let usage = Usage { cpu_percent: 42.5, memory_bytes: 77_000_000 };
     p.set_meta(|meta| meta.usage = Some(usage));
-    let fresh = world.adder("fresh").await;
+    let _fresh = world.adder("fresh").await;
     world.baton.switch("fresh", "pause").await.unwrap();
     for data in ["good", "good", "fail"] {
         let id = world.baton.submit(&action(&data, &["p"], None)).await;
@@ -150,7 +150,7 @@ async fn metrics_say_what_meta_says() {
     agrees_on_queues(&samples, &meta);
     let [unused, used] = meta.processors.as_slice() else { panic!("{meta:?}") };
     assert_eq!((used.processed, used.failed, used.usage), (2, 1, Some(usage)));
-    assert_eq!((unused.id.as_str(), unused.status), (fresh.id(), ProcessorStatus::Paused));
+    assert_eq!((unused.id.as_str(), unused.status), ("fresh", ProcessorStatus::Paused));
     agrees_on_processor(&samples, used);
     agrees_on_processor(&samples, unused);
     let oldest = |samples: &Samples| match samples["baton_queue_oldest_seconds"] {

@@ -89,8 +89,14 @@ impl BatonSpec {
     }
 
     fn launch(&self) -> Child {
-        let mut command = Command::new(binary("baton"));
-        command.arg("serve").current_dir(self.data_dir.path());
+        // `KIT_FORM=functions` runs the scenarios against the functions; an embedded Redis is the server's alone.
+        let functions = self.redis_url.is_some()
+            && std::env::var("KIT_FORM").is_ok_and(|form| form == "functions");
+        let mut command = Command::new(binary(if functions { "cloud" } else { "baton" }));
+        command.current_dir(self.data_dir.path());
+        if !functions {
+            command.arg("serve");
+        }
         for (name, _) in std::env::vars_os() {
             // What happens to be set around the test is not for this manager.
             if name.to_string_lossy().starts_with("BATON_") || name == "REDIS_URL" {
@@ -103,7 +109,12 @@ impl BatonSpec {
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let log = format!("baton.{}.log", std::process::id());
-        Child::spawn("baton", &mut command, &self.data_dir.file(&log))
+        let log = self.data_dir.file(&log);
+        if functions {
+            Child::spawn_leader("cloud", &mut command, &log)
+        } else {
+            Child::spawn("baton", &mut command, &log)
+        }
     }
 }
 

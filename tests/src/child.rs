@@ -1,11 +1,12 @@
 //! Processes of our own: started, signalled and reaped by id.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::wait::Patience;
 
@@ -18,9 +19,18 @@ pub struct Child {
     process: Process,
     name: String,
     log: PathBuf,
+    /// Whether it leads a group of its own, which then is signalled as a whole.
+    leads: bool,
 }
 
 impl Child {
+    /// Starts `command` with a group of its own: what it starts is paused and killed along with it.
+    pub fn spawn_leader(name: &str, command: &mut Command, log: &Path) -> Self {
+        let mut child = Self::spawn(name, command.process_group(0), log);
+        child.leads = true;
+        child
+    }
+
     /// Starts `command` and appends what it prints to `log`.
     pub fn spawn(name: &str, command: &mut Command, log: &Path) -> Self {
         let file = File::options().create(true).append(true).open(log).expect("the log opens");
@@ -30,7 +40,7 @@ impl Child {
             .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {command:?}: {error}"));
-        Self { process, name: name.to_owned(), log: log.to_owned() }
+        Self { process, name: name.to_owned(), log: log.to_owned(), leads: false }
     }
 
     /// Its process id.
@@ -46,16 +56,28 @@ impl Child {
 
     /// Stops it where it stands (SIGSTOP), until [`Child::resume`].
     pub fn pause(&self) {
-        self.signal(Signal::STOP);
+        self.signal_all(Signal::STOP);
     }
 
     /// Lets it go on (SIGCONT).
     pub fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.signal_all(Signal::CONT);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        match i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            Some(leader) if self.leads => {
+                let _ = kill_process_group(leader, signal);
+            }
+            _ => self.signal(signal),
+        }
     }
 
     /// Kills it (SIGKILL) and waits until it is gone.
     pub fn kill9(&mut self) {
+        if self.leads {
+            self.signal_all(Signal::KILL);
+        }
         // Both fail only when it was reaped before.
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -96,6 +118,16 @@ impl Drop for Child {
             eprintln!("--- {}, last lines of its log ---\n{tail}", self.name);
         }
     }
+}
+
+/// Stops a process where it stands (SIGSTOP); it may be gone already.
+pub fn freeze(pid: u32) {
+    send(pid, Signal::STOP);
+}
+
+/// Lets it go on (SIGCONT).
+pub fn thaw(pid: u32) {
+    send(pid, Signal::CONT);
 }
 
 /// Sends a signal to a process, which may be gone already.

@@ -40,7 +40,7 @@ mod wait;
 pub use answer::{Answer, Refusal};
 pub use baton::{Baton, BatonSpec};
 pub use call::Call;
-pub use child::{Child, binary, example};
+pub use child::{Child, binary, example, freeze, thaw};
 pub use client::{Client, action, http_client};
 pub use command::Command;
 pub use data_dir::{DataDir, is_alive};

@@ -74,6 +74,15 @@ impl Reply {
         Self::Answer(status, HeaderMap::new(), body.into())
     }
 
+    /// The same answer with another body.
+    #[must_use]
+    pub fn with_body(mut self, bytes: Bytes) -> Self {
+        if let Self::Answer(_, _, body) = &mut self {
+            *body = bytes;
+        }
+        self
+    }
+
     /// The same answer with one header more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -108,9 +117,17 @@ impl Server {
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), handler).await
+    }
+
+    /// Starts it at an address.
+    pub async fn start_at<F, R>(address: SocketAddr, handler: F) -> Self
+    where
+        F: Fn(Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = TcpListener::bind(any).await.expect("a free loopback port");
+        let listener = TcpListener::bind(address).await.expect("the address is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let accepting = Some(tokio::spawn(accept(listener, Arc::clone(&handler))));
         Self { address, handler, accepting }

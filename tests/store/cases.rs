@@ -33,7 +33,12 @@ async fn run(mut world: World) -> World {
     world = crate::claims::all(world).await;
     world = crate::attempts::all(world).await;
     world = crate::ends::all(world).await;
+    world = crate::skips::all(world).await;
     world = crate::deliveries::all(world).await;
+    world = crate::cancels::all(world).await;
+    world = crate::redrives::all(world).await;
+    world = crate::redelivers::all(world).await;
+    world = crate::reopened::all(world).await;
     world = crate::processors::all(world).await;
     world = crate::checks::all(world).await;
     world = crate::returns::all(world).await;
@@ -43,6 +48,7 @@ async fn run(mut world: World) -> World {
     world = crate::fences::all(world).await;
     world = crate::refusals::all(world).await;
     world = crate::reads::all(world).await;
+    world = crate::ticker::all(world).await;
     world = crate::trims::all(world).await;
     world = crate::marks::all(world).await;
     world = crate::full::all(world).await;

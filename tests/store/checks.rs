@@ -97,9 +97,8 @@ async fn a_check_is_claimed_once(world: &World) {
     let () = world.redis.query(&["UNLINK", "{p0}:processor:p"]).await;
     let () = world.redis.query(&["SET", "{p0}:processor:p", "no hash"]).await;
     let checks = world.direct.look().await.unwrap().checks.into_iter();
-    let both: Vec<_> = checks
-        .map(|(due_seen, id)| CheckAsk { id, nonce: world.nonce(), due_seen })
-        .collect();
+    let both: Vec<_> =
+        checks.map(|(due_seen, id)| CheckAsk { id, nonce: world.nonce(), due_seen }).collect();
     let claimed = world.store.claim_checks(&both, INTERVAL).await.unwrap();
     let ids = both.iter().zip(claimed).filter(|(_, claimed)| *claimed).map(|(ask, _)| &ask.id);
     assert_eq!(ids.collect::<Vec<_>>(), ["q"]);
@@ -156,8 +155,7 @@ async fn the_next_check_is_due_an_interval_after_the_last_began(world: &World) {
     let slow = ask(world).await;
     assert!(claim(world, &slow).await);
     let checked_by = format!("{} 5", slow.nonce.as_str());
-    let () =
-        world.redis.query(&["HSET", "{p0}:processor:p", "checked_by", &checked_by]).await;
+    let () = world.redis.query(&["HSET", "{p0}:processor:p", "checked_by", &checked_by]).await;
     record_claimed(world, &slow, Found::Miss).await;
     assert!(due(world).await <= world.direct.clock().await.unwrap());
 }

@@ -210,9 +210,7 @@ async fn what_has_ended_is_forgotten_and_marks_are_written_without_memory(world:
     let remains = world.store.remains(std::slice::from_ref(id)).await.unwrap().remove(0);
     let seen = [(*at, id.clone(), remains)];
     assert_eq!(world.store.forget(Ended::Done, &seen).await.unwrap(), 0);
-    world
-        .assert_states(&["counts p processed 1 failed 0", "marks ttl memory", "seq 1"])
-        .await;
+    world.assert_states(&["counts p processed 1 failed 0", "marks ttl memory", "seq 1"]).await;
     world.store.mark(false, 1, 0).await.unwrap();
     memory(world, "0").await;
     world.assert_states(&["counts p processed 1 failed 0", "seq 1"]).await;

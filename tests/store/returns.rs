@@ -70,7 +70,7 @@ async fn set(world: &World, field: &str, value: u64) {
 
 async fn a_busy_processor_costs_no_attempt_and_gets_nothing_while_it_is_held(world: &World) {
     world.register("p", "work", 9).await;
-    let claimed = world.claimed(&world.action(&["work"])).await;
+    let claimed = world.claimed(&world.action(&["work", "work"])).await;
     world.submit(&world.action(&["work"])).await;
     let answer = give_back(world, &claimed, Back::Busy(Some(300_000))).await;
     let Settled::Accepted(now) = answer else { panic!("{answer:?}") };
@@ -104,16 +104,8 @@ async fn a_busy_processor_costs_no_attempt_and_gets_nothing_while_it_is_held(wor
     assert_eq!(world.claim("p", "work", &[id]).await[0].action.tries, 1);
     // The token that was given back has settled its attempt.
     let (token, output) = (claimed.token.hash(), world.output("9"));
-    let late = world.store.advance(&two_steps(&claimed), StepEnd::succeeded(&token, &output), None);
+    let late = world.store.advance(&claimed.action, StepEnd::succeeded(&token, &output), None);
     assert_eq!(world.assert_unchanged(late).await.unwrap(), Settled::Duplicate);
-}
-
-/// The same action as if it had a step after this one, which only its caller has to know.
-fn two_steps(claimed: &Claimed) -> manager_svc::domain::Action {
-    let mut action = claimed.action.clone();
-    let job = action.job().clone();
-    action.jobs = manager_svc::domain::Jobs::new(vec![job.clone(), job]).unwrap();
-    action
 }
 
 async fn a_hold_doubles_to_a_minute_while_it_goes_on(world: &World) {
@@ -159,7 +151,7 @@ async fn a_hold_is_never_cut_short(world: &World) {
 
 async fn a_restart_hands_back_what_earlier_starts_held(world: &World) {
     register(world, Some(100)).await;
-    let before = world.claimed(&world.action(&["work"])).await;
+    let before = world.claimed(&world.action(&["work", "work"])).await;
     starts_at(world, Some(200)).await;
     let after = world.claimed(&world.action(&["work"])).await;
     assert_eq!(before.action.attempt.as_ref().unwrap().started_at, Some(100));
@@ -189,7 +181,7 @@ async fn a_restart_hands_back_what_earlier_starts_held(world: &World) {
     assert_eq!(world.processor("p").await.held_until, 0);
     // Whoever held it learns that it came too late.
     let (token, output) = (before.token.hash(), world.output("9"));
-    let late = world.store.advance(&two_steps(&before), StepEnd::succeeded(&token, &output), None);
+    let late = world.store.advance(&before.action, StepEnd::succeeded(&token, &output), None);
     assert_eq!(world.assert_unchanged(late).await.unwrap(), Settled::Stale);
     assert_eq!(claim_again(world, &before.action.id).await.action.tries, 1);
 }
@@ -225,7 +217,7 @@ async fn a_registration_of_a_later_start_hands_back_what_the_earlier_held(world:
 
 async fn what_a_drained_registration_holds_stays_its_own(world: &World) {
     register(world, Some(100)).await;
-    let old = world.claimed(&world.action(&["work"])).await;
+    let old = world.claimed(&world.action(&["work", "work"])).await;
     let drained = world.store.drain_named("p", "work", None).await.unwrap();
     assert_eq!(drained, Drained::Draining(1));
     let epoch = register(world, Some(200)).await;
@@ -242,7 +234,7 @@ async fn what_a_drained_registration_holds_stays_its_own(world: &World) {
     // What it holds counts when it ends.
     let (token, output) = (old.token.hash(), world.output("1"));
     let end = StepEnd::succeeded(&token, &output);
-    let ended = world.store.advance(&two_steps(&old), end, None).await.unwrap();
+    let ended = world.store.advance(&old.action, end, None).await.unwrap();
     assert!(matches!(ended, Settled::Accepted(_)), "{ended:?}");
 }
 

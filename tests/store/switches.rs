@@ -130,7 +130,11 @@ async fn an_unhealthy_processor_is_paused_and_resumed(world: &World) {
     world.register("p", "work", 9).await;
     let processor = world.processor("p").await;
     let miss = async || {
-        world.store.record_check(&processor, &world.nonce(), Found::Miss, 1, INTERVAL).await.unwrap();
+        world
+            .store
+            .record_check(&processor, &world.nonce(), Found::Miss, 1, INTERVAL)
+            .await
+            .unwrap();
         world.processor("p").await.status
     };
     assert_eq!(miss().await, ProcessorStatus::Unhealthy);

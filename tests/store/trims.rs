@@ -65,12 +65,9 @@ async fn what_has_ended_is_forgotten_whole(world: &World) {
     world.register("p", "work", 9).await;
     let key = IdempotencyKey { key: "key".to_owned(), body: "body".to_owned() };
     let repeatable = world.action(&["work"]);
-    let submit = || {
-        world.store.submit(std::slice::from_ref(&repeatable), Some(&key), PLENTY, None)
-    };
+    let submit = || world.store.submit(std::slice::from_ref(&repeatable), Some(&key), PLENTY, None);
     submit().await.unwrap();
-    let claimed =
-        world.claim("p", "work", &[&repeatable.action.id]).await.pop().unwrap();
+    let claimed = world.claim("p", "work", &[&repeatable.action.id]).await.pop().unwrap();
     let (token, output) = (claimed.token.hash(), world.output("1"));
     let step = StepEnd::succeeded(&token, &output);
     world.store.finish(&claimed.action, step, Status::Succeeded, ending(None)).await.unwrap();
@@ -113,11 +110,7 @@ async fn what_changed_since_it_was_seen_is_left_alone(world: &World) {
     let claimed = world.claim("p", "work", &[&failed_again]).await.pop().unwrap();
     let (token, failure) = (claimed.token.hash(), Failure::new("e", "again"));
     let why = Why::Token(&token);
-    world
-        .store
-        .end(&claimed.action, why, &world.nonce(), &failure, ending(None))
-        .await
-        .unwrap();
+    world.store.end(&claimed.action, why, &world.nonce(), &failure, ending(None)).await.unwrap();
     for id in [&redelivered, &delivered_again] {
         let record = world.record(id).await;
         world.store.redeliver(&record, &world.nonce()).await.unwrap();

@@ -8,6 +8,8 @@ use super::job::{Job, Jobs};
 /// How long a whole action may take when the caller does not say, in milliseconds: 24 hours.
 pub const DEFAULT_EXPIRES_IN_MS: u64 = 24 * 3_600_000;
 
+const EXPIRED: &str = "expired";
+
 /// Where an action is in its life; see [`baton_wire::action::Status`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -118,6 +120,18 @@ impl Failure {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into() }
     }
+
+    /// The action's time was up.
+    #[must_use]
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(EXPIRED, message)
+    }
+
+    /// Whether the action's time was up.
+    #[must_use]
+    pub fn is_expiry(&self) -> bool {
+        self.code == EXPIRED
+    }
 }
 
 /// Where an outcome goes.
@@ -194,6 +208,12 @@ impl Action {
     #[must_use]
     pub fn has_skipped(&self) -> bool {
         (0..self.step).any(|step| self.is_skipped(step))
+    }
+
+    /// The last step that was skipped.
+    #[must_use]
+    pub fn last_skipped(&self) -> Option<u32> {
+        (0..self.jobs.count()).rev().find(|step| self.is_skipped(*step))
     }
 
     /// Whether a step that lies behind was skipped.

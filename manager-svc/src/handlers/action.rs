@@ -199,6 +199,10 @@ pub(crate) async fn get_action(
         action = record(&app, &id).await?;
         data = app.store.payload(&id, &action.data).await?;
     }
+    if waits(&action) && app.registry.is_stale() {
+        // Where no loop renews the copy, what it waits for is to be said all the same.
+        app.registry.renew(&app.store).await?;
+    }
     Ok(reply::ok(&action_out(&app, &action, data.as_deref())))
 }
 
@@ -234,12 +238,15 @@ async fn wait_for_outcome(app: &App, id: &ActionId, wait: Duration) -> Result<Ac
     }
 }
 
+fn waits(action: &Action) -> bool {
+    !view::status(action.status).is_outcome() && action.attempt.is_none()
+}
+
 fn action_out(app: &App, action: &Action, data: Option<&[u8]>) -> ActionOut {
     let data = data
         .and_then(|data| std::str::from_utf8(data).ok())
         .and_then(|text| RawValue::from_string(text.to_owned()).ok());
     let status = view::status(action.status);
-    let waits = !status.is_outcome() && action.attempt.is_none();
     ActionOut {
         action_id: action.id.as_str().to_owned(),
         status,
@@ -251,7 +258,7 @@ fn action_out(app: &App, action: &Action, data: Option<&[u8]>) -> ActionOut {
         expires_at: action.expires_at,
         ended_at: action.ended_at,
         steps: view::steps(action),
-        waiting: waits.then(|| view::why_it_waits(action, &app.registry.processors())),
+        waiting: waits(action).then(|| view::why_it_waits(action, &app.registry.processors())),
         delivery: view::delivery(action),
     }
 }

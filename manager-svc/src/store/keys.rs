@@ -36,6 +36,8 @@ pub(super) const LEFT: &str = "{p0}:left";
 /// STRING, how many violations of the invariants were repaired: `INCR` by `repair_action`, `repair_queue`,
 /// `expire_payload`. No TTL.
 pub(super) const REPAIRED: &str = "{p0}:repaired";
+/// What every key matches.
+pub(super) const ALL: &str = "{p0}:*";
 /// What the keys of all actions' records, and of all payloads, begin with.
 pub(super) const ACTIONS: &str = "{p0}:action:";
 /// See [`ACTIONS`].

@@ -119,20 +119,24 @@ impl Store {
         hosts.iter().zip(&answers).map(queue).collect()
     }
 
-    /// The attempts whose lease is over, at most [`BATCH`] for each of some processors, in one round trip.
+    /// The attempts whose lease is over, with when it ended, at most [`BATCH`] for each of some processors, in one
+    /// round trip.
     ///
     /// # Errors
     /// When the store is away.
-    pub async fn lapsed(&self, processors: &[&str], now: u64) -> Result<Vec<ActionId>, Error> {
+    pub async fn lapsed(
+        &self,
+        processors: &[&str],
+        now: u64,
+    ) -> Result<Vec<(u64, ActionId)>, Error> {
         let mut pipeline = Pipeline::with_capacity(processors.len());
         for id in processors {
             pipeline.cmd("ZRANGE").arg(keys::pending(id)).arg("-inf").arg(now).arg("BYSCORE");
-            pipeline.arg("LIMIT").arg(0).arg(BATCH);
+            pipeline.arg("LIMIT").arg(0).arg(BATCH).arg("WITHSCORES");
         }
         let mut lapsed = Vec::new();
         for (id, answer) in processors.iter().zip(self.all(&pipeline).await?) {
-            let ids = readable(id, reply::texts(&answer))?;
-            lapsed.extend(ids.iter().filter_map(|id| ActionId::parse(id).ok()));
+            lapsed.extend(actions(readable(id, reply::scored(&answer))?));
         }
         Ok(lapsed)
     }

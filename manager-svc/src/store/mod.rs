@@ -21,6 +21,7 @@ mod invariants;
 mod keys;
 mod lease;
 mod list;
+mod login;
 mod look;
 mod marks;
 mod pool;
@@ -47,6 +48,7 @@ pub use forget::{Ended, Oldest, REMEMBERED_MS, Remains};
 pub use invariants::Violation;
 pub use lease::Back;
 pub use list::{Begin, Index, Place};
+pub use login::{Issue, Login, LoginError, Logins};
 pub use look::{Heads, Look};
 pub use marks::{MARKS_LAST_MS, Marks, Memory};
 pub use processors::{
@@ -91,6 +93,8 @@ impl From<RedisError> for Error {
             || error.is_connection_refusal()
             || error.is_cluster_error()
             || error.kind() == ErrorKind::ClusterConnectionNotFound
+            // The next login may be a good one: keys are rotated, tokens are renewed.
+            || error.kind() == ErrorKind::AuthenticationFailed
             || matches!(
                 error.code(),
                 Some(
@@ -133,7 +137,15 @@ impl Store {
     /// # Errors
     /// When the server cannot be reached or refuses the URL's credentials.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let (pool, cluster) = pool::connect(url).await?;
+        Self::connect_as(url, None).await
+    }
+
+    /// Connects with logins that are issued for a short time, instead of what the URL says, and loads the scripts.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, none was issued, or the server refuses it.
+    pub async fn connect_as(url: &str, logins: Option<Logins>) -> Result<Self, Error> {
+        let (pool, cluster) = pool::connect(url, logins).await?;
         let loaded = Arc::new(Mutex::new(Instant::now()));
         let store = Self { pool, cluster, loaded };
         store.load_scripts().await?;
@@ -161,7 +173,8 @@ impl Store {
         let mut connection = self.checkout().await?;
         for (_, script) in script::ALL {
             // One by one: on a cluster each goes to every primary.
-            connection.req_packed_command(&script.load()).await?;
+            let loaded = connection.req_packed_command(&script.load()).await;
+            loaded.map_err(|error| self.failed(&connection, error))?;
         }
         Ok(())
     }
@@ -189,7 +202,9 @@ impl Store {
         for word in words {
             cmd.arg(word);
         }
-        Ok(self.checkout().await?.ask_shard(keys::SEQ, cmd).await?)
+        let mut connection = self.checkout().await?;
+        let answer = connection.ask_shard(keys::SEQ, cmd).await;
+        answer.map_err(|error| self.failed(&connection, error))
     }
 
     /// Sends commands in one write; errors stay inside the answers, so that one refused command does not
@@ -198,7 +213,8 @@ impl Store {
         let count = pipeline.len();
         let mut connection = self.checkout().await?;
         let sent = Instant::now();
-        let answers = connection.req_packed_commands(pipeline, 0, count).await?;
+        let answers = connection.req_packed_commands(pipeline, 0, count).await;
+        let answers = answers.map_err(|error| self.failed(&connection, error))?;
         if !answers.iter().any(forgotten) {
             return Ok(answers);
         }
@@ -210,7 +226,14 @@ impl Store {
             *loaded = Instant::now();
         }
         drop(loaded);
-        Ok(connection.req_packed_commands(pipeline, 0, count).await?)
+        let answers = connection.req_packed_commands(pipeline, 0, count).await;
+        answers.map_err(|error| self.failed(&connection, error))
+    }
+
+    /// Notes what went wrong on a connection.
+    fn failed(&self, connection: &pool::Connection, error: RedisError) -> Error {
+        self.pool.manager().replace_refused(connection, &error);
+        error.into()
     }
 
     /// Sends payloads, then the transition that needs them, in one write; answers the transition's reply.

@@ -18,6 +18,8 @@ use crate::wake::{Room, Work};
 
 /// The longest that one reply may hold a processor's claims, in milliseconds.
 const LONGEST_HOLD_MS: u64 = 300_000;
+/// How long after it an attempt that was given back is ready for certain: a millisecond, rounded up.
+const READY_AGAIN: Duration = Duration::from_millis(2);
 
 /// Dispatches a claimed attempt and every further step that is claimed along the way.
 pub(super) async fn carry(app: App, claimed: Box<Claimed>, room: Room) {
@@ -142,8 +144,9 @@ async fn give_back(app: &App, claimed: &Claimed, status: u16, retry_after: Optio
                 "a processor is busy",
             );
             // Until the copy says so too, others are asked for nothing in vain; then whoever else serves the
-            // target may take it.
+            // target may take it, once the store's clock is past the moment at which it is ready again.
             app.registry.expire();
+            tokio::time::sleep(READY_AGAIN).await;
             app.wake.nudge();
         }
         other => note(claimed, &other.map(|settled| settled.map(|_| Follow::Nothing))),

@@ -10,7 +10,6 @@ use super::raw;
 use crate::again::{insist, until};
 use crate::app::App;
 use crate::clock;
-use crate::domain::action::Status;
 use crate::domain::{Action, backoff};
 use crate::egress::{DeliveryCall, DeliveryReply};
 use crate::settle::delivery_lease_ms;
@@ -24,9 +23,14 @@ pub(super) async fn send(app: App, claimed: Box<ClaimedDelivery>, _room: Room) {
     let Some(receiver) = action.receiver.clone() else {
         return;
     };
+    let Some(body) = body(&action, &data) else {
+        // Nothing but an outcome is ever put on its way: what the index says is for the reconciler to mend.
+        tracing::error!(action_id = %action.id, "no outcome yet: nothing is sent or settled");
+        return;
+    };
     let call = DeliveryCall {
         url: &receiver.url,
-        body: body(&action, &data),
+        body,
         webhook_id: &action.webhook_id(),
         traceparent: action.traceparent.as_deref(),
         now_secs: clock::now_ms() / 1000,
@@ -88,7 +92,9 @@ struct WithoutResult<'a> {
     labels: &'a std::collections::BTreeMap<String, String>,
 }
 
-fn body(action: &Action, data: &[u8]) -> Bytes {
+/// The webhook; nothing when the action has no outcome.
+fn body(action: &Action, data: &[u8]) -> Option<Bytes> {
+    let kind = view::webhook_kind(action.status)?;
     let outcome = WithoutResult {
         action_id: action.id.as_str(),
         error: view::outcome_error(action),
@@ -96,15 +102,10 @@ fn body(action: &Action, data: &[u8]) -> Bytes {
         labels: &action.labels,
     };
     let rest = WithoutData {
-        kind: match action.status {
-            Status::Succeeded | Status::Queued | Status::Running => "action.succeeded",
-            Status::Partial => "action.partial",
-            Status::Failed => "action.failed",
-            Status::Cancelled => "action.cancelled",
-        },
+        kind,
         timestamp: iso8601(action.ended_at.unwrap_or_default()),
     };
-    raw::with_field(&rest, "data", &raw::with_field(&outcome, "result", data))
+    Some(raw::with_field(&rest, "data", &raw::with_field(&outcome, "result", data)))
 }
 
 /// A time in milliseconds since the Unix epoch as ISO 8601 in UTC, with milliseconds.

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
+use super::claim::dispatch_wait;
 use super::{Budget, TickReport, start};
 use crate::app::App;
 use crate::domain::{Action, ActionId, Failure};
@@ -42,7 +43,7 @@ pub(super) async fn deadlines(
             Some(_) => "the action's time was up while an attempt was running".to_owned(),
             None => format!("the action's time was up while it waited: {why}"),
         };
-        (action, Ground::Deadline, Failure::new("expired", message))
+        (action, Ground::Deadline, Failure::expired(message))
     });
     report.expired += settle_all(app, actions).await?;
     Ok(())
@@ -62,14 +63,17 @@ pub(super) async fn lapses(
         .map(|p| p.id.as_str())
         .collect::<Vec<_>>();
     while !overdue.is_empty() && Instant::now() < budget.until {
-        let ids = app.store.lapsed(&overdue, now).await?;
-        let actions = app.store.actions(&ids).await?.into_iter().flatten();
-        let lapsed = actions.filter(|action| action.attempt.is_some()).map(|action| {
-            let timeout = action.job().timeout_ms;
-            let message = format!("no reply and no completion within {timeout} ms");
-            (action, Ground::Lease, Failure::new("no_reply_no_completion", message))
-        });
-        let settled = settle_all(app, lapsed).await?;
+        let over = app.store.lapsed(&overdue, now).await?;
+        let ids: Vec<_> = over.iter().map(|(_, id)| id.clone()).collect();
+        let actions = app.store.actions(&ids).await?;
+        let mut lapsed = Vec::with_capacity(over.len());
+        for ((ends, _), action) in over.iter().zip(actions) {
+            let Some(action) = action else { continue };
+            if let Some(failure) = silence(app, &action, *ends) {
+                lapsed.push((action, Ground::Lease, failure));
+            }
+        }
+        let settled = settle_all(app, lapsed.into_iter()).await?;
         report.lapsed += settled;
         // What cannot be settled comes again at every look: the next tick may have more luck.
         if settled == 0 || ids.len() < BATCH {
@@ -77,6 +81,18 @@ pub(super) async fn lapses(
         }
     }
     Ok(())
+}
+
+/// What an attempt failed of whose lease is over; nothing when none runs.
+fn silence(app: &App, action: &Action, lease_ends: u64) -> Option<Failure> {
+    let called = action.attempt.as_ref()?.claimed_at;
+    let wait = u64::try_from(dispatch_wait(app, action.job().timeout_ms).as_millis()).ok()?;
+    let message = format!(
+        "no result in the reply, awaited until {}, nor by `/complete`, awaited until {lease_ends} \
+         (milliseconds since the Unix epoch)",
+        called + wait,
+    );
+    Some(Failure::new("no_reply_no_completion", message))
 }
 
 /// What is over.

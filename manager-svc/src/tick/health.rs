@@ -33,7 +33,7 @@ const GONE_MS: u64 = 24 * 3_600_000;
 struct Check {
     processor: Processor,
     nonce: Nonce,
-    _place: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
 }
 
 /// Begins the checks that are due, or to come early, as far as there are places; they end on their own.
@@ -56,7 +56,7 @@ pub(super) async fn begin_checks(
         asks.push(CheckAsk { id: id.clone(), nonce: new_nonce(), due_seen: *due });
         chosen.push((processor, place));
     }
-    hold_one_back(&processors, &mut asks, &mut chosen);
+    let held_back = hold_one_back(&processors, &mut asks, &mut chosen);
     if asks.is_empty() {
         return Ok(());
     }
@@ -69,12 +69,12 @@ pub(super) async fn begin_checks(
         .map(|(((processor, place), ask), _)| Check {
             processor: processor.clone(),
             nonce: ask.nonce,
-            _place: place,
+            place,
         })
         .collect();
     if !checks.is_empty() {
         report.checks += checks.len();
-        app.calls.spawn(batch(app.clone(), checks));
+        app.calls.spawn(batch(app.clone(), checks, held_back));
     }
     Ok(())
 }
@@ -84,27 +84,26 @@ fn tells(processor: &Processor) -> bool {
     matches!(processor.status, ProcessorStatus::Active | ProcessorStatus::Paused)
 }
 
-/// When all are due at once, the last one waits for the next pass: if the others are silent, it is the one to ask.
+/// When all are due at once, the last one waits for what the others say: if they are silent, it is the one to ask.
 fn hold_one_back<P>(
     processors: &[Processor],
     asks: &mut Vec<CheckAsk>,
     chosen: &mut Vec<(&Processor, P)>,
-) {
+) -> Option<(Processor, CheckAsk)> {
     let telling = chosen.iter().filter(|(processor, _)| tells(processor)).count();
     if telling < 2 || telling < processors.iter().filter(|p| tells(p)).count() {
-        return;
+        return None;
     }
-    if let Some(last) = chosen.iter().rposition(|(processor, _)| tells(processor)) {
-        asks.remove(last);
-        chosen.remove(last);
-    }
+    let last = chosen.iter().rposition(|(processor, _)| tells(processor))?;
+    Some((chosen.remove(last).0.clone(), asks.remove(last)))
 }
 
-/// Checks that began together.
-async fn batch(app: App, checks: Vec<Check>) {
+/// Checks that begin together, and the one that was held back.
+async fn batch(app: App, checks: Vec<Check>, held_back: Option<(Processor, CheckAsk)>) {
     let begun = Instant::now();
-    let asked = checks.into_iter().map(|Check { processor, nonce, _place }| async {
+    let asked = checks.into_iter().map(|Check { processor, nonce, place }| async {
         let answered = ask(&app, &processor, &nonce).await;
+        drop(place);
         (answered, processor, nonce)
     });
     let asked = join_all(asked).await;
@@ -119,6 +118,13 @@ async fn batch(app: App, checks: Vec<Check>) {
     let found = if counts { Found::Miss } else { Found::Nothing };
     join_all(missed.iter().map(|(_, processor, nonce)| record(&app, processor, nonce, found)))
         .await;
+    // Unless it was the one to ask, or another pass has begun it.
+    if let Some((processor, due)) = held_back
+        && matches!(claim(&app, &due).await, Ok(true))
+        && !ask(&app, &processor, &due.nonce).await
+    {
+        record(&app, &processor, &due.nonce, found).await;
+    }
     // There are places again, and what came back may take work.
     app.wake.nudge();
 }
@@ -207,13 +213,16 @@ async fn claim_one<'p>(
         let due = look.checks.iter().find(|(_, id)| *id == processor.id);
         let Some((due_seen, id)) = due else { continue };
         let ask = CheckAsk { id: id.clone(), nonce: new_nonce(), due_seen: *due_seen };
-        let asks = std::slice::from_ref(&ask);
-        let claimed = app.store.claim_checks(asks, app.config.health.interval_ms).await?;
-        if claimed == [true] {
+        if claim(app, &ask).await? {
             return Ok(Some((processor, ask.nonce)));
         }
     }
     Ok(None)
+}
+
+async fn claim(app: &App, ask: &CheckAsk) -> Result<bool, Error> {
+    let asks = std::slice::from_ref(ask);
+    Ok(app.store.claim_checks(asks, app.config.health.interval_ms).await? == [true])
 }
 
 /// Removes processors that have been silent for long. The store decides: here is only looked whether to ask it.

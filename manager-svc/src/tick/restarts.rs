@@ -4,6 +4,7 @@
 //! process that has just begun. So nothing is told or remembered that a crash could lose.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
@@ -13,6 +14,8 @@ use crate::app::{App, new_nonce};
 use crate::domain::{Action, Failure};
 use crate::store::{BATCH, Back, Error, Processor, Settled};
 
+/// How long after it an attempt that was handed back is ready for certain: a millisecond, rounded up.
+const READY_AGAIN: Duration = Duration::from_millis(2);
 /// How many are handed back at a time: enough to share round trips.
 const TOGETHER: usize = 32;
 
@@ -81,7 +84,9 @@ async fn of(
     if returned > 0 {
         report.returned += returned;
         tracing::info!(processor = processor.id, returned, "a processor started anew");
-        // Whoever serves the targets may take them now.
+        // Whoever serves the targets may take them, once the store's clock is past the moment at which they are
+        // ready again.
+        tokio::time::sleep(READY_AGAIN).await;
         app.wake.nudge();
     }
     Ok(whole)

@@ -247,7 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_count_only_as_many_are_forgotten_as_there_are_too_many_and_none_that_is_too_young() {
+    fn beyond_the_count_only_as_many_are_forgotten_as_there_are_too_many_and_none_that_is_too_young()
+     {
         let entries = [
             (500, Remains::Open),
             (400, ended(NOW - 90)),

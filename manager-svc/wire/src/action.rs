@@ -57,7 +57,8 @@ pub struct JobIn {
 pub enum OnFailure {
     /// The action ends as `failed`.
     Fail,
-    /// The data stays as it was and the next step starts; the action ends as `partial`.
+    /// The data stays as it was and the next step starts; the action ends as `partial`, unless a later step fails
+    /// it, it expires or is cancelled. Only what its attempts met is skipped: expiry and cancelling end the action.
     Skip,
 }
 
@@ -196,7 +197,8 @@ pub struct ActionOut {
     /// The current data: the input of the current step, or the result.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::present")]
     pub data: Option<Box<RawValue>>,
-    /// Why it ended without success.
+    /// Why it ended without success, once it has an outcome: as in
+    /// [`WebhookData::error`](crate::webhook::WebhookData::error).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
     /// The caller's marks.

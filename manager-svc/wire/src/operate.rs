@@ -119,7 +119,9 @@ pub struct RedriveOut {
     pub cursor: Option<String>,
 }
 
-/// `POST /deliveries/redeliver`: either `ids` or `filter`.
+/// `POST /deliveries/redeliver`: either `ids` or `filter`. No index holds the exhausted deliveries: with a filter the
+/// records of all actions with an outcome are looked at, so many per request, and an answer may have a cursor though
+/// nothing matched.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RedeliverIn {

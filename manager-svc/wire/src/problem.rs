@@ -41,13 +41,27 @@ pub struct StepError {
     pub code: String,
     /// The failure in words.
     pub message: String,
-    /// The step it happened at, from 0.
+    /// The step it happened at, from 0. In an attempt of the timeline this and what follows are absent: they are
+    /// what the timeline says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
     /// The id of the processor it happened at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processor: Option<String>,
-    /// How many attempts the step had used.
+    /// How many attempts the step had used in this run; of a skipped step, in all runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
+    /// What the step's last failed attempt had met, where something else ended the action: its expiry, or somebody
+    /// who cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+}
+
+/// What an attempt met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastError {
+    /// A stable code: Baton's own (`docs/errors.md`) or the one a processor reported.
+    pub code: String,
+    /// The failure in words.
+    pub message: String,
 }

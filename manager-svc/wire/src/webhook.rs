@@ -25,9 +25,12 @@ pub struct WebhookOut {
 pub struct WebhookData {
     /// The action's id.
     pub action_id: String,
-    /// The data after the last step; for a failed action the input of the step that failed.
+    /// The data after the last step; of a failed or cancelled action the input of the step that it had come to. A
+    /// skipped step leaves the data as it was.
     pub result: Box<RawValue>,
-    /// Why it ended without success.
+    /// Why it ended without success: absent from `action.succeeded` alone. It names the step, its processor, its
+    /// attempts and the last error; of a partial action those of the last step that was skipped. `steps` names every
+    /// one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepError>,
     /// The timeline.

@@ -51,12 +51,13 @@ fn queues(text: &mut Exposition, snapshot: &Snapshot) {
     }
     text.family("baton_live_actions", Kind::Gauge, "Actions without an outcome.")
         .sample(&[], sizes.live);
-    let help = "For how long the oldest action that is ready for a processor has been so; 0 when none is.";
+    let help =
+        "For how long the oldest action that is ready for a processor has been so; 0 when none is.";
     text.family("baton_queue_oldest_seconds", Kind::Gauge, help)
         .sample(&[], Seconds { ms: sizes.oldest_ms.unwrap_or_default() });
-    let help = "Receiver hosts that too many outcomes wait for, so that submissions for them are refused.";
-    text.family("baton_full_receivers", Kind::Gauge, help)
-        .sample(&[], snapshot.marks.hosts.len());
+    let help =
+        "Receiver hosts that too many outcomes wait for, so that submissions for them are refused.";
+    text.family("baton_full_receivers", Kind::Gauge, help).sample(&[], snapshot.marks.hosts.len());
 }
 
 fn store(text: &mut Exposition, snapshot: &Snapshot) {
@@ -73,7 +74,8 @@ fn store(text: &mut Exposition, snapshot: &Snapshot) {
     let help = "1 while so much memory is used by what has not ended that submissions are refused.";
     text.family("baton_store_above_mark", Kind::Gauge, help)
         .sample(&[], u8::from(snapshot.marks.memory));
-    let help = "How often the store held what it never should, and was repaired; any is a bug to report.";
+    let help =
+        "How often the store held what it never should, and was repaired; any is a bug to report.";
     text.family("baton_repaired_total", Kind::Counter, help).sample(&[], snapshot.repaired);
 }
 

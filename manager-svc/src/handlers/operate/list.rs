@@ -33,7 +33,8 @@ pub(crate) struct ListQuery {
 struct Filter {
     status: Option<Status>,
     target: Option<String>,
-    label: Option<(String, String)>,
+    /// `name:value`; a name may have colons too.
+    label: Option<String>,
 }
 
 /// Actions, newest first: at first those without outcome, by when they expire, then those with one, by when they
@@ -47,7 +48,7 @@ pub(crate) async fn list_actions(
         return Err(refuse("limit", format!("must be 1 to {MAX_LIMIT}")));
     }
     let status = query.status.as_deref().map(parse_status).transpose()?;
-    let label = query.label.as_deref().map(parse_label).transpose()?;
+    let label = query.label.map(parse_label).transpose()?;
     let filter = Filter { status, target: query.target, label };
     let mut walk = Walk::over(lists(status), query.cursor.as_deref(), "query cursor")?;
     let found = walk.go(&app, limit, LOOKED_AT, |action| filter.matches(action)).await?;
@@ -76,11 +77,12 @@ fn parse_status(text: &str) -> Result<Status, ApiError> {
     })
 }
 
-fn parse_label(text: &str) -> Result<(String, String), ApiError> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or_else(|| refuse("label", "is a name and a value, `name:value`"))?;
-    Ok((name.to_owned(), value.to_owned()))
+fn parse_label(text: String) -> Result<String, ApiError> {
+    if text.contains(':') {
+        Ok(text)
+    } else {
+        Err(refuse("label", "is a name and a value, `name:value`"))
+    }
 }
 
 /// Where actions with a status are, or all of them.
@@ -96,9 +98,10 @@ fn lists(status: Option<Status>) -> &'static [&'static [Index]] {
 impl Filter {
     fn matches(&self, action: &Action) -> bool {
         let named = |target: &String| action.jobs.iter().any(|job| job.target.as_str() == target);
-        let labelled = |(name, value): &(String, String)| {
-            action.labels.get(name).is_some_and(|of| of == value)
+        let is = |text: &str, name: &str, value: &str| {
+            text.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(value)
         };
+        let labelled = |text: &String| action.labels.iter().any(|(name, of)| is(text, name, of));
         self.status.is_none_or(|status| status == action.status)
             && self.target.as_ref().is_none_or(named)
             && self.label.as_ref().is_none_or(labelled)

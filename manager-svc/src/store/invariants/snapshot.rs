@@ -73,7 +73,7 @@ impl Store {
         }
         let mut cursor = "0".to_owned();
         loop {
-            let words = ["SCAN", &cursor, "MATCH", "{p0}:*", "COUNT", "1000"];
+            let words = ["SCAN", &cursor, "MATCH", keys::ALL, "COUNT", "1000"];
             let answer = self.ask(&words).await?;
             let items = reply::list(&answer)?;
             for name in reply::list(reply::at(items, 1)?)? {

@@ -56,10 +56,9 @@ impl Store {
         Ok(picture)
     }
 
-    /// The next few of all keys, for what no index lists: ids of actions, and keys of payloads.
+    /// The next few of all keys, for what no index lists: ids of actions, keys of payloads, and queues.
     async fn scan(&self, memory: &mut Reconciler) -> Result<(Vec<String>, Vec<String>), Error> {
-        let pattern = format!("{}[ad][ca]t*", keys::ACTIONS.trim_end_matches("action:"));
-        let words = ["SCAN", memory.scan.as_str(), "MATCH", &pattern, "COUNT", SCANNED];
+        let words = ["SCAN", memory.scan.as_str(), "MATCH", keys::ALL, "COUNT", SCANNED];
         let answer = self.ask(&words).await;
         let read = answer.and_then(|answer| {
             let items = reply::list(&answer)?;
@@ -70,10 +69,12 @@ impl Store {
         memory.scan = if cursor.is_empty() { "0".to_owned() } else { cursor };
         let (mut actions, mut payloads) = (Vec::new(), Vec::new());
         for name in names {
-            match name.strip_prefix(keys::ACTIONS) {
-                Some(id) => actions.push(id.to_owned()),
-                None if name.starts_with(keys::PAYLOADS) => payloads.push(name),
-                None => {}
+            if let Some(id) = name.strip_prefix(keys::ACTIONS) {
+                actions.push(id.to_owned());
+            } else if name.starts_with(keys::PAYLOADS) {
+                payloads.push(name);
+            } else {
+                memory.add_queues(Queue::of_key(&name).into_iter());
             }
         }
         Ok((actions, payloads))

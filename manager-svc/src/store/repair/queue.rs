@@ -35,6 +35,16 @@ impl Queue {
         }
     }
 
+    /// The queue of a target, processor or host that has this key.
+    pub(super) fn of_key(key: &str) -> Option<Self> {
+        let kinds = [
+            (Self::Input as fn(String) -> Self, keys::input("")),
+            (Self::Pending, keys::pending("")),
+            (Self::Output, keys::output("")),
+        ];
+        kinds.into_iter().find_map(|(queue, prefix)| Some(queue(key.strip_prefix(&prefix)?.to_owned())))
+    }
+
     /// The kind and name by which a list names it while it is not empty.
     pub(super) fn listed_as(&self) -> Option<(&'static str, &str)> {
         match self {

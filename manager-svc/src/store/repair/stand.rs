@@ -81,11 +81,6 @@ impl Stand {
         self.has_outcome && self.action.delivery.status != DeliveryStatus::Pending
     }
 
-    /// What its current job names.
-    pub(super) fn target(&self) -> &str {
-        &self.target
-    }
-
     /// Where it belongs, given where it is: a place that is legal in between is left to it.
     pub(super) fn belongs(&self, places: &Places, now: u64, retention_ms: u64) -> Places {
         let mut belongs = Places::new();

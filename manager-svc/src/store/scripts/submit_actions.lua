@@ -25,7 +25,7 @@ local known = ARGV[4] ~= '' and call('HMGET', KEYS[5], 'hash', 'ids')
 if known and known[1] then
   return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5})
 end
-local refusal = not_admitted(KEYS[2], KEYS[6], actions, unpack(ARGV, 6, 6 + ARGV[5]))
+local refusal = not_admitted(KEYS[2], KEYS[6], actions, ARGV[6], unpack(ARGV, 7, 6 + ARGV[5]))
 if refusal then return refuse(refusal) end
 -- Written a moment ago with a TTL: what has none to take away was not written.
 local now, stamp = clock()

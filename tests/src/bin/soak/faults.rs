@@ -96,7 +96,7 @@ impl Kind {
             Self::KillRedis => random.random_range(100..400),
             Self::KillProcessor => random.random_range(500..1_500),
             Self::HoldOutput => random.random_range(1_500..3_200),
-            Self::HoldLapse => random.random_range(300..700),
+            Self::HoldLapse => random.random_range(600..900),
             // Longer than a manager waits for an answer.
             Self::HoldAnswer => random.random_range(2_200..2_800),
             Self::CutBefore | Self::CutAfter | Self::CutCallers => 0,

@@ -165,10 +165,10 @@ fn fault(random: &mut StdRng) -> Option<Conduct> {
         150..210 => Conduct::Twice,
         210..250 => Conduct::TwiceByReply,
         250..280 => Conduct::Beat,
-        280..380 => Conduct::LateBeat,
-        380..450 => Conduct::Refuse,
-        450..500 => Conduct::CompleteRefused,
-        500..800 => Conduct::Hasty,
+        280..480 => Conduct::LateBeat,
+        480..550 => Conduct::Refuse,
+        550..600 => Conduct::CompleteRefused,
+        600..900 => Conduct::Hasty,
         _ => return None,
     })
 }
