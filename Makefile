@@ -1,7 +1,7 @@
 # Every target installs what it misses and needs no other command before it. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench soak
+.PHONY: help demo up down test check bench soak package
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := tests/checks/install.sh
@@ -42,3 +42,7 @@ soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECON
 	@$(INSTALL) build redis
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
 	$(TARGET)/release/soak
+
+package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE=release ZIGBUILD=1
+	@$(INSTALL) build python
+	functions/package.py

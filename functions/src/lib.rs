@@ -1,33 +1,27 @@
-//! Baton's endpoints in groups, one function each: the same routes that the local server mounts whole.
+//! Baton's endpoints as Lambda functions, and the scheduler as one more.
+//!
+//! Each endpoint function serves a slice of the one route table ([`routes`]) to an HTTP API, by payload format 2.0:
+//! [`serve`] is its whole program. [`tick`](tick()) is the scheduler's: a cron beat or a nudge starts it.
+//!
+//! A function never dispatches. What it commits waits in Redis for a tick, which it starts when `BATON_TICK_FUNCTION`
+//! names one: that function is invoked asynchronously, with the event `{"source": "nudge", "handoffs": n}`.
+//!
+//! A process is made ready once, at its cold start: configuration from the environment and, with the feature `aws`,
+//! from the secret that `BATON_SECRET_ARN` names; then the connection to Redis. A bad configuration ends the process. A
+//! Redis that is away does not: requests are answered 503, and each tries again.
 
-/// The routes of each function.
-pub mod routes {
-    use axum::Router;
-    use manager_svc::app::App;
-    use manager_svc::router::{Slice, slice};
+#[cfg(feature = "aws")]
+mod aws;
+mod event;
+mod function;
+mod invoke;
+mod metrics;
+#[cfg(not(feature = "aws"))]
+mod plain;
+mod ready;
+pub mod routes;
+mod serve;
+mod tick;
 
-    /// Submitting, reading and cancelling actions, and sending their outcomes once more.
-    pub fn action(app: App) -> Router {
-        slice(app, Slice::Action)
-    }
-
-    /// Reports of processors.
-    pub fn complete(app: App) -> Router {
-        slice(app, Slice::Complete)
-    }
-
-    /// Processors coming and going.
-    pub fn register(app: App) -> Router {
-        slice(app, Slice::Register)
-    }
-
-    /// The manager about itself.
-    pub fn meta(app: App) -> Router {
-        slice(app, Slice::Meta)
-    }
-
-    /// Many actions at a time: listing, redriving, redelivering.
-    pub fn operate(app: App) -> Router {
-        slice(app, Slice::Operate)
-    }
-}
+pub use serve::serve;
+pub use tick::tick;

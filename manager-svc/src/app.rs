@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use baton_wire::signature::Secrets;
 use tokio_util::task::TaskTracker;
 
 use crate::checks::Checks;
-use crate::config::Config;
+use crate::config::{Config, EgressConfig};
 use crate::domain::{ActionId, Nonce, Token};
-use crate::egress::Egress;
+use crate::egress::{self, Egress, Policy, Settings};
 use crate::registry::Registry;
 use crate::store::{Reconciler, Store};
 use crate::tick::Trimmer;
@@ -106,6 +107,30 @@ impl std::ops::Deref for App {
     fn deref(&self) -> &Inner {
         &self.0
     }
+}
+
+/// Outgoing calls as they are configured, signed with these secrets; `own_urls` are where this manager is reached,
+/// which no response URL may be.
+///
+/// # Errors
+/// When the system's TLS cannot be used.
+pub fn egress(
+    config: &Config,
+    processor_secrets: Secrets,
+    webhook_secrets: Secrets,
+    own_urls: &[&str],
+) -> Result<Egress, egress::Error> {
+    let EgressConfig { processor_cidrs, response_cidrs, ports } = config.egress.clone();
+    let own_origins = own_urls.iter().filter_map(|url| url::Url::parse(url).ok());
+    Egress::new(Settings {
+        processor: Policy { allowed: processor_cidrs, ports: ports.clone() },
+        response: Policy { allowed: response_cidrs, ports },
+        processor_secrets,
+        webhook_secrets,
+        own_origins: own_origins.map(|url| url.origin()).collect(),
+        max_reply_bytes: config.limits.max_data_bytes,
+        user_agent: concat!("baton/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
 }
 
 /// A new action's id.

@@ -5,12 +5,13 @@
 mod again;
 pub mod app;
 mod checks;
-mod clock;
+pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
 mod error;
 mod handlers;
+pub mod logging;
 pub mod nudge;
 mod registry;
 mod reply;

@@ -19,7 +19,7 @@ pub type Start =
 pub struct StartError(pub String);
 
 /// Starts ticks for work that was committed.
-pub struct Nudger(Box<Start>);
+pub struct Nudger(Option<Box<Start>>);
 
 impl fmt::Debug for Nudger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,12 +31,19 @@ impl Nudger {
     /// A nudger that starts ticks in this way.
     #[must_use]
     pub fn new(start: Box<Start>) -> Self {
-        Self(start)
+        Self(Some(start))
+    }
+
+    /// A nudger that cannot start any: the cron alone does.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
     }
 
     /// Starts a tick, unless one lingers or is starting. What goes wrong is logged and costs time only: the next
     /// cron beat sees to the work.
     pub async fn nudge(&self, app: &App, handoffs: u32) {
+        let Some(start) = &self.0 else { return };
         match app.store.announce_tick().await {
             Ok(true) => {}
             Ok(false) => return,
@@ -45,7 +52,7 @@ impl Nudger {
                 return;
             }
         }
-        let failed = match tokio::time::timeout(START_WITHIN, (self.0)(handoffs)).await {
+        let failed = match tokio::time::timeout(START_WITHIN, start(handoffs)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),

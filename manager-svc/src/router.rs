@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
+use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
@@ -74,6 +75,11 @@ pub fn whole(app: App) -> Router {
 /// The routes of one function.
 pub fn slice(app: App, slice: Slice) -> Router {
     mount(app, move |of| of == slice)
+}
+
+/// What a request is answered while the store cannot be reached, and so no routes can be served.
+pub fn unavailable() -> axum::response::Response {
+    ApiError::new(Kind::StoreUnavailable).detail("Try again in a moment.").into_response()
 }
 
 fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {

@@ -26,7 +26,7 @@ DEV_CRATES = {"baton-tests": "manager-svc"}
 # Modules of manager-svc; `wire` is the crate baton-wire.
 MODULES = {
     "bin": "config server",
-    "server": "app config egress router store tick wire",
+    "server": "app config egress logging router store tick wire",
     "router": "app error handlers",
     "handlers": "again app domain egress error reply settle store view wake wire",
     "nudge": "app",
@@ -34,12 +34,14 @@ MODULES = {
     "settle": "app domain store wake",
     "again": "domain store",
     "view": "clock domain store wire",
-    "app": "config domain egress registry store usage wake",
+    "app": "checks config domain egress registry store usage wake wire",
+    "checks": "store",
     "registry": "store clock",
     "wake": "domain store",
     "reply": "",
     "error": "store wire",
     "config": "wire",
+    "logging": "config",
     "egress": "wire",
     "store": "domain",
     "usage": "wire",
@@ -47,7 +49,7 @@ MODULES = {
     "domain": "",
 }
 # What the other crates may use of manager-svc.
-USERS = {"functions": "app config egress nudge router store tick", "tests": "domain store"}
+USERS = {"functions": "app clock config egress logging nudge router store tick", "tests": "domain store"}
 
 # Names from other crates that only these modules of manager-svc may use.
 CONFINED = {

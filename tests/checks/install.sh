@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, or says how to.   install.sh build|redis|lint ...
+# Installs what is missing, or says how to.   install.sh build|redis|python|lint ...
 set -euo pipefail
 
 CARGO_DENY=0.20.2
@@ -91,9 +91,13 @@ tool() { # crate, version
   cargo install --locked --version "$2" "$1" >&2
 }
 
+python() {
+  have python3 || install_packages "Python 3" python3 python3 python3
+}
+
 lint() {
   build
-  have python3 || install_packages "Python 3" python3 python3 python3
+  python
   if ! have luacheck || ! have shellcheck; then
     install_packages "luacheck or shellcheck" "lua-check shellcheck" - "luacheck shellcheck"
   fi
@@ -103,10 +107,10 @@ lint() {
   tool cargo-machete $CARGO_MACHETE
 }
 
-[ $# -gt 0 ] || die "which? build, redis or lint"
+[ $# -gt 0 ] || die "which? build, redis, python or lint"
 for what in "$@"; do
   case $what in
-    build | redis | lint) "$what" ;;
-    *) die "which? build, redis or lint" ;;
+    build | redis | python | lint) "$what" ;;
+    *) die "which? build, redis, python or lint" ;;
   esac
 done

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use baton_wire::action::{ActionOut, AttemptStatus, DeliveryStatus, Status};
-use baton_wire::operate::{CancelOut, RedeliverOut, RedeliveryAccepted, RedriveOut, Refused};
+use baton_wire::action::{DeliveryStatus, Status};
+use baton_wire::operate::{RedeliverOut, RedeliveryAccepted, RedriveOut, Refused};
 use http::Method;
 use kit::{Gate, Processor, Receiver, Refusal, Reply, action, until};
 use serde::de::DeserializeOwned;

@@ -87,7 +87,10 @@ async fn the_last_step_may_be_skipped_too_and_the_error_names_the_last_of_severa
     assert_eq!(statuses(&ended), expected);
     let error = body.data.error.unwrap();
     assert_eq!((error.step, error.attempts), (Some(2), Some(1)));
-    assert_eq!((error.processor.as_deref(), error.message.as_str()), (Some("worse"), "worse has none"));
+    assert_eq!(
+        (error.processor.as_deref(), error.message.as_str()),
+        (Some("worse"), "worse has none")
+    );
     assert_eq!(ended.steps[0].attempts[0].error.as_ref().unwrap().message, "bad has none");
     world.assert_sound().await;
 }

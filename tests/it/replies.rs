@@ -94,7 +94,11 @@ fn check(name: &str, does: Does, processor: &Processor, ended: &ActionOut) {
     let succeeded = (AttemptStatus::Succeeded, None);
     match does {
         Output(output) => {
-            assert_eq!((ended.status, data, numbers), (Status::Succeeded, output, vec![1]), "{name}");
+            assert_eq!(
+                (ended.status, data, numbers),
+                (Status::Succeeded, output, vec![1]),
+                "{name}"
+            );
             assert_eq!(recorded, [succeeded], "{name}");
         }
         Hold => {
@@ -108,7 +112,11 @@ fn check(name: &str, does: Does, processor: &Processor, ended: &ActionOut) {
             assert_eq!(recorded, [(AttemptStatus::Failed, Some(code)), succeeded], "{name}");
         }
         Fail(code) => {
-            assert_eq!((ended.status, data, numbers), (Status::Failed, "\"in\"", vec![1]), "{name}");
+            assert_eq!(
+                (ended.status, data, numbers),
+                (Status::Failed, "\"in\"", vec![1]),
+                "{name}"
+            );
             assert_eq!(recorded, [(AttemptStatus::Failed, Some(code))], "{name}");
             assert_eq!(ended.error.as_ref().unwrap().code, code, "{name}");
         }

@@ -51,10 +51,8 @@ async fn without_a_processor_an_action_says_so_and_expires() {
     let gone = Processor::start(world.spec("gone"), |_| async { Reply::status(204) }).await;
     let registered = gone.register(&world.baton).await;
     world.baton.drain("gone", registered.epoch).await.unwrap();
-    eventually("it is gone", async || {
-        world.baton.meta().await.processors.is_empty().then_some(())
-    })
-    .await;
+    eventually("it is gone", async || world.baton.meta().await.processors.is_empty().then_some(()))
+        .await;
     let id = world.baton.submit(&expiring(&world, "gone")).await;
     let why = "no processor with the id or name `gone` is registered";
     waits(&world, &id, |waits| waits == why).await;

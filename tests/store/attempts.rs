@@ -273,10 +273,7 @@ async fn a_lapsed_attempt_is_delayed_and_its_token_settles_nothing(world: &World
     let ends = world.processor("p").await.first_lease.unwrap().0;
     world.pass(ends).await;
     let now = world.direct.clock().await.unwrap();
-    assert_eq!(
-        world.store.lapsed(&["p"], now).await.unwrap(),
-        std::slice::from_ref(&claimed.action.id)
-    );
+    assert_eq!(world.store.lapsed(&["p"], now).await.unwrap(), [(ends, claimed.action.id.clone())]);
     let (token, nonce, failure) = (claimed.token.hash(), world.nonce(), Failure::new("e", "no"));
     let lapse = || world.store.retry(&claimed.action, Why::Lease(&token), &nonce, 5_000, &failure);
     let answer = lapse().await.unwrap();

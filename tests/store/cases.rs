@@ -48,6 +48,7 @@ async fn run(mut world: World) -> World {
     world = crate::fences::all(world).await;
     world = crate::refusals::all(world).await;
     world = crate::reads::all(world).await;
+    world = crate::lists::all(world).await;
     world = crate::ticker::all(world).await;
     world = crate::trims::all(world).await;
     world = crate::marks::all(world).await;

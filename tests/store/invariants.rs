@@ -55,6 +55,7 @@ pub(crate) const BREAKS: &[(&str, u8, &str)] = &[
     ("HSET action:@a step 1", 3, "@a"),
     ("HSET action:@a step 1 a:1 0\tp\t1\t2\t{}", 3, "@a"),
     ("HSET action:@a step 1 a:1 0\tp\t1\t2 a:2 0\tp\t1\t2", 3, "@a"),
+    (r#"HSET action:@a step 1 jobs [{"target":"work","skip":true},"work"]"#, 3, "@a"),
     ("ZADD output:h:80 5 @e", 4, "@e"),
     ("PEXPIRE action:@a 500000", 5, "@a"),
     ("PEXPIRE action:@d 500000", 5, "@d"),

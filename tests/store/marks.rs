@@ -86,8 +86,8 @@ async fn what_was_accepted_before_is_answered_whatever_is_marked(world: &World) 
     world.register("p", "work", 9).await;
     let key = IdempotencyKey { key: "key".to_owned(), body: "body".to_owned() };
     let new = [world.action_to_host(&["work"])];
-    world.store.submit(&new, Some(&key), PLENTY, None).await.unwrap();
     pile_up(world, 1).await;
+    world.store.submit(&new, Some(&key), PLENTY, None).await.unwrap();
     assert!(mark(world, true, 0).await.hosts.contains(HOST));
     let again = world.store.submit(&new, Some(&key), PLENTY, None);
     let answer = world.assert_unchanged(again).await.unwrap();

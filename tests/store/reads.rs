@@ -50,7 +50,7 @@ async fn a_look_shows_what_waits_and_when(world: &World) {
     let lease = processors[0].first_lease.clone().unwrap();
     assert_eq!(lease.1, running.id.as_str());
     assert_eq!(store.lapsed(&["p"], lease.0 - 1).await.unwrap(), []);
-    assert_eq!(store.lapsed(&["p"], lease.0).await.unwrap(), [running.id]);
+    assert_eq!(store.lapsed(&["p"], lease.0).await.unwrap(), [(lease.0, running.id)]);
     let sizes = store.queue_sizes(&["p".to_owned()]).await.unwrap();
     let oldest_ms = sizes.oldest_ms;
     assert!(oldest_ms.is_some());

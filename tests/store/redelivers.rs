@@ -157,7 +157,7 @@ async fn a_redrive_drops_a_redelivery(world: &World) {
 
 async fn what_is_not_settled_is_not_sent_again(world: &World) {
     world.with_processor().await;
-    let queued = world.submit(&world.action_to_host(&["work"])).await;
+    let queued = world.submit(&world.action_to_host(&["more"])).await;
     let running = world.claimed(&world.action_to_host(&["work"])).await.action.id;
     let silent = world.succeeded(&world.action(&["work"]), None).await.id;
     let held = Some(world.token().hash());

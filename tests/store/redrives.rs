@@ -242,7 +242,7 @@ async fn a_report_of_the_run_before_changes_nothing(world: &World) {
 
 async fn what_has_not_failed_is_not_redriven(world: &World) {
     world.with_processor().await;
-    let queued = world.submit(&world.action(&["work"])).await;
+    let queued = world.submit(&world.action(&["more"])).await;
     let mut delayed = world.action(&["work"]);
     delayed.delay_ms = 500_000;
     let delayed = world.submit(&delayed).await;

@@ -2,11 +2,10 @@
 
 use kit::Scripts;
 use manager_svc::domain::action::{DeliveryStatus, Status};
-use manager_svc::domain::{ActionId, Failure};
 use manager_svc::store::{Reconciler, RepairRules, Repaired};
 
 use crate::invariants::{BREAKS, run, scene, with_names};
-use crate::world::{HOST, World};
+use crate::world::World;
 
 cases! {
     what_is_broken_by_hand_is_repaired_and_counted
@@ -15,6 +14,7 @@ cases! {
     what_is_no_record_is_taken_out_of_every_queue
     a_suspicion_is_nothing_before_its_time
     what_changed_since_it_was_suspected_is_suspected_anew
+    a_full_store_is_repaired_too
 }
 
 /// Repairs what a second look finds, however soon it comes.
@@ -166,6 +166,19 @@ async fn what_changed_since_it_was_suspected_is_suspected_anew(world: &World) {
     }
     assert_eq!(world.store.reconcile(&mut memory, AT_ONCE).await.unwrap(), []);
     assert_eq!(world.store.reconcile(&mut memory, AT_ONCE).await.unwrap().len(), 1);
+}
+
+async fn a_full_store_is_repaired_too(world: &World) {
+    let actions = scene(world).await;
+    let broken = "ZREM input:work @a; ZREM live @b; ZREM output:h:80 @d; PERSIST action:@e; HDEL action:@c queued";
+    let named = with_names(world, &actions, &[broken]).await;
+    run(world, &named[0]).await;
+    let memory = async |limit| {
+        world.redis.on_every_server(&["CONFIG", "SET", "maxmemory", limit]).await;
+    };
+    memory("1").await;
+    assert_heals(world, broken, 5).await;
+    memory("0").await;
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Steps that are skipped: they failed, and the action goes on with the data as it was.
 
 use manager_svc::domain::action::Status;
-use manager_svc::domain::{Action, Failure, TokenHash};
+use manager_svc::domain::{Action, Failure, Job, Jobs, OnFailure, TokenHash};
 use manager_svc::store::{
-    Advanced, Assignment, Claimed, Finished, HandOver, Output, Settled, StepEnd, Why,
+    Advanced, Assignment, Claimed, Finished, HandOver, NewAction, Output, Settled, StepEnd, Why,
 };
 
 use crate::world::{World, ending, with_lease};
@@ -25,6 +25,14 @@ fn failure() -> Failure {
     Failure::new("e", "no\tluck")
 }
 
+/// The action with steps that are skipped when they fail.
+fn skipping(mut new: NewAction) -> NewAction {
+    let jobs = new.action.jobs.iter().cloned();
+    let jobs = jobs.map(|job| Job { on_failure: OnFailure::Skip, ..job }).collect();
+    new.action.jobs = Jobs::new(jobs).unwrap();
+    new
+}
+
 /// The end of a step that is skipped.
 fn skipped<'a>(why: Why<'a>, output: &'a Output, failure: &'a Failure) -> StepEnd<'a> {
     StepEnd { why, output, skipped: Some(failure) }
@@ -32,7 +40,7 @@ fn skipped<'a>(why: Why<'a>, output: &'a Output, failure: &'a Failure) -> StepEn
 
 /// Claims an action whose lease is over a moment later, and waits for that.
 async fn lapsed(world: &World, targets: &[&str]) -> Claimed {
-    let claimed = world.claimed(&with_lease(world.action(targets), 1)).await;
+    let claimed = world.claimed(&with_lease(skipping(world.action(targets)), 1)).await;
     world.pass(world.processor("p").await.first_lease.unwrap().0).await;
     claimed
 }
@@ -69,7 +77,7 @@ async fn a_step_skipped_by_its_holder_makes_the_next_one_ready_with_the_data_as_
     world: &World,
 ) {
     world.register("p", "work", 9).await;
-    let claimed = world.claimed(&world.action(&["work", "more"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work", "more"]))).await;
     let (token, output, failure) = (claimed.token.hash(), world.unchanged(), failure());
     let end = skipped(Why::Token(&token), &output, &failure);
     let advanced = advance(world, &claimed.action, end, None).await;
@@ -144,13 +152,13 @@ async fn assert_stale(world: &World, claimed: &Claimed) {
 async fn a_lease_that_still_runs_skips_nothing(world: &World) {
     world.register("p", "work", 9).await;
     let (output, failure) = (world.unchanged(), failure());
-    let claimed = world.claimed(&world.action(&["work", "more"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work", "more"]))).await;
     let token = claimed.token.hash();
     let end = skipped(Why::Lease(&token), &output, &failure);
     let answer = world.store.advance(&claimed.action, end, None);
     assert_eq!(world.assert_unchanged(answer).await.unwrap(), Settled::Stale);
 
-    let claimed = world.claimed(&world.action(&["work"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work"]))).await;
     let token = claimed.token.hash();
     let end = skipped(Why::Lease(&token), &output, &failure);
     let answer = world.store.finish(&claimed.action, end, Status::Partial, ending(None));
@@ -172,7 +180,7 @@ async fn assert_handed_over(world: &World, claimed: &Claimed, wish: &HandOver, e
 async fn a_skipped_step_is_handed_over_to_the_next_processor(world: &World) {
     world.register("p", "work", 9).await;
     world.register("q", "more", 9).await;
-    let claimed = world.claimed(&world.action(&["work", "more"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work", "more"]))).await;
     let wish = world.hand_over(&[("q", "more")]);
     let (token, output, failure) = (claimed.token.hash(), world.unchanged(), failure());
     let end = skipped(Why::Token(&token), &output, &failure);
@@ -212,7 +220,7 @@ async fn a_step_skipped_by_a_lease_is_handed_over_to_the_next_processor(world: &
 
 async fn the_last_step_skipped_ends_a_partial_action_without_receiver(world: &World) {
     world.register("p", "work", 9).await;
-    let claimed = world.claimed(&world.action(&["work"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work"]))).await;
     let (token, output, failure) = (claimed.token.hash(), world.unchanged(), failure());
     let end = skipped(Why::Token(&token), &output, &failure);
     let finished = finish(world, &claimed.action, end, None).await;
@@ -236,7 +244,7 @@ async fn the_last_step_skipped_begins_the_delivery_or_claims_it(world: &World) {
     let failure = failure();
     // The second one waits behind the first, so it is not claimed although a token is given.
     for (token, claims) in [(Some(world.token().hash()), true), (None, false)] {
-        let claimed = world.claimed(&world.action_to_host(&["work"])).await;
+        let claimed = world.claimed(&skipping(world.action_to_host(&["work"]))).await;
         let (held, output) = (claimed.token.hash(), world.unchanged());
         let end = skipped(Why::Token(&held), &output, &failure);
         let finished = finish(world, &claimed.action, end, token.as_ref()).await;
@@ -279,7 +287,7 @@ async fn the_last_step_skipped_by_a_lease_ends_a_partial_action(world: &World) {
 
 async fn a_skip_before_a_step_that_succeeds_stays_in_the_timeline(world: &World) {
     world.register("p", "work", 9).await;
-    let claimed = world.claimed(&world.action(&["work", "work"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work", "work"]))).await;
     let (token, output, failure) = (claimed.token.hash(), world.unchanged(), failure());
     let end = skipped(Why::Token(&token), &output, &failure);
     advance(world, &claimed.action, end, None).await;
@@ -304,7 +312,7 @@ async fn a_skip_before_a_step_that_succeeds_stays_in_the_timeline(world: &World)
 async fn what_is_not_current_skips_nothing(world: &World) {
     world.register("p", "work", 9).await;
     let (other, output, failure) = (world.token().hash(), world.unchanged(), failure());
-    let claimed = world.claimed(&world.action(&["work", "more"])).await;
+    let claimed = world.claimed(&skipping(world.action(&["work", "more"]))).await;
     for why in [Why::Token(&other), Why::Lease(&other)] {
         let end = skipped(why, &output, &failure);
         let answer = world.store.advance(&claimed.action, end, None);

@@ -107,7 +107,7 @@ async fn what_changed_since_it_was_seen_is_left_alone(world: &World) {
         let answer = world.store.redrive(&record, &world.nonce()).await.unwrap();
         assert_eq!(answer, Settled::Accepted(2));
     }
-    let claimed = world.claim("p", "work", &[&failed_again]).await.pop().unwrap();
+    let claimed = world.claim("p", "work", &[&redriven, &failed_again]).await.pop().unwrap();
     let (token, failure) = (claimed.token.hash(), Failure::new("e", "again"));
     let why = Why::Token(&token);
     world.store.end(&claimed.action, why, &world.nonce(), &failure, ending(None)).await.unwrap();

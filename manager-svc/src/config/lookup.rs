@@ -39,6 +39,16 @@ impl<G: Fn(&str) -> Option<String>> Lookup<G> {
         self.problems.push(format!("{name} {problem}: {remedy}"));
     }
 
+    /// Names that belong to another program of Baton: known, and refused.
+    pub(super) fn refuse_foreign(&mut self, names: &[&'static str], problem: &str) {
+        for name in names {
+            self.asked.push(name);
+            if (self.get)(name).is_some() {
+                self.problem(name, problem, "remove it");
+            }
+        }
+    }
+
     /// A `BATON_` name that nobody asked for is a typo, and refuses to start.
     pub(super) fn refuse_unknown(&mut self, names: impl IntoIterator<Item = String>) {
         for name in names {

@@ -1,10 +1,14 @@
 //! Configuration: all by environment, read once, refused in words. The README's table lists every variable.
 
+mod function;
+#[cfg(test)]
+mod function_tests;
 mod lookup;
 mod parse;
 mod read;
 #[cfg(test)]
 mod tests;
+mod variables;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,7 +16,9 @@ use std::path::PathBuf;
 use baton_wire::signature::Secrets;
 use ipnet::IpNet;
 
+pub use function::{CloudConfig, RedisIam, RedisIamKind};
 pub use read::ConfigError;
+pub use variables::Variables;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default)]
@@ -35,12 +41,15 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// How long ended actions are kept.
     pub retention: RetentionConfig,
+    /// What functions alone have: the local server refuses every variable of it.
+    pub cloud: CloudConfig,
 }
 
 /// The store.
 #[derive(Clone, Default)]
 pub struct RedisConfig {
-    /// `REDIS_URL`: `redis://`, `rediss://` or `redis+unix://`. Without it the local server runs its own.
+    /// `REDIS_URL`: `redis://`, `rediss://` or `redis+unix://`, with the password of `REDIS_PASSWORD` in it. Without
+    /// it the local server runs its own.
     pub url: Option<String>,
 }
 

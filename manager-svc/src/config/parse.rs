@@ -8,7 +8,7 @@ use std::str::FromStr;
 use baton_wire::signature::Secrets;
 use ipnet::IpNet;
 
-use super::LogFormat;
+use super::{LogFormat, RedisIamKind};
 
 pub(super) fn redis_url(text: &str) -> Result<String, String> {
     // Not repeated in the error: it may carry a password.
@@ -19,6 +19,41 @@ pub(super) fn redis_url(text: &str) -> Result<String, String> {
         Err("does not begin with `redis://`, `rediss://` or `redis+unix://`; write such a URL, \
              or remove it to have the local server run its own Redis"
             .to_owned())
+    }
+}
+
+pub(super) fn password(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("is empty: write the password, or remove it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The URL with a password, which must have none yet.
+pub(super) fn with_password(url: &str, password: &str) -> Result<String, &'static str> {
+    let mut url = url::Url::parse(url).map_err(|_| "cannot be put into this REDIS_URL")?;
+    if url.password().is_some() {
+        return Err("is set, and REDIS_URL has a password too");
+    }
+    url.set_password(Some(password)).map_err(|()| "cannot be put into this REDIS_URL")?;
+    Ok(url.into())
+}
+
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("is not a name: write it without spaces, or remove it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn iam_kind(text: &str) -> Result<RedisIamKind, String> {
+    match text {
+        "elasticache" => Ok(RedisIamKind::ElastiCache),
+        "elasticache-serverless" => Ok(RedisIamKind::ElastiCacheServerless),
+        "memorydb" => Ok(RedisIamKind::MemoryDb),
+        _ => Err(format!(
+            "`{text}` is not a service: write `elasticache`, `elasticache-serverless` or `memorydb`"
+        )),
     }
 }
 

@@ -2,26 +2,23 @@
 
 use super::lookup::Lookup;
 use super::{
-    Config, DeliveryConfig, EgressConfig, HealthConfig, LimitsConfig, LogConfig, RedisConfig,
-    RetentionConfig, SecretsConfig, ServerConfig, parse,
+    CloudConfig, Config, DeliveryConfig, EgressConfig, HealthConfig, LimitsConfig, LogConfig,
+    RedisConfig, RetentionConfig, SecretsConfig, ServerConfig, Variables, parse,
 };
 
 /// What is wrong with the environment: every problem, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct ConfigError(Vec<String>);
+pub struct ConfigError(pub(super) Vec<String>);
 
 impl Config {
     /// Reads the process's environment.
     ///
     /// # Errors
     /// Names every variable that is unknown or has a bad value, with the remedy.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn from_env() -> Result<Self, ConfigError> {
-        let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
-        // What is no text becomes replacement characters, which are refused like any other bad value.
-        let get = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
-        Self::from_lookup(get, names)
+        let variables = Variables::of_process();
+        Self::from_lookup(|name| variables.get(name).map(str::to_owned), variables.names())
     }
 
     /// Reads from any lookup; `names` are the variables that are set.
@@ -33,19 +30,18 @@ impl Config {
         names: impl IntoIterator<Item = String>,
     ) -> Result<Self, ConfigError> {
         let mut lookup = Lookup::new(get);
-        let config = Self::read(&mut lookup);
+        let config = Self::read(&mut lookup, Self::default());
+        lookup.refuse_foreign(CloudConfig::NAMES, "is for functions, not for the local server");
         lookup.refuse_unknown(names);
         config.refuse_hazards(&mut lookup);
         let problems = lookup.problems();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
-    fn read(l: &mut Lookup<impl Fn(&str) -> Option<String>>) -> Self {
-        let d = Self::default();
+    /// Reads what the server and functions share; `d` are the values of what is not set.
+    pub(super) fn read(l: &mut Lookup<impl Fn(&str) -> Option<String>>, d: Self) -> Self {
         Self {
-            redis: RedisConfig {
-                url: l.read("REDIS_URL", None, |t| parse::redis_url(t).map(Some)),
-            },
+            redis: RedisConfig { url: Self::redis_url(l) },
             server: ServerConfig {
                 bind: l.read("BATON_BIND", d.server.bind, parse::address),
                 public_url: l.read("BATON_PUBLIC_URL", None, |t| parse::http_url(t).map(Some)),
@@ -104,6 +100,25 @@ impl Config {
                 timeout_ms: d.delivery.timeout_ms,
             },
             retention: Self::retention(l, &d.retention),
+            cloud: d.cloud,
+        }
+    }
+
+    fn redis_url(l: &mut Lookup<impl Fn(&str) -> Option<String>>) -> Option<String> {
+        let url = l.read("REDIS_URL", None, |t| parse::redis_url(t).map(Some));
+        let password = l.read("REDIS_PASSWORD", None, |t| parse::password(t).map(Some));
+        match (url, password) {
+            (Some(url), Some(password)) => {
+                parse::with_password(&url, &password).map(Some).unwrap_or_else(|problem| {
+                    l.problem("REDIS_PASSWORD", problem, "write it into REDIS_URL alone");
+                    None
+                })
+            }
+            (None, Some(_)) => {
+                l.problem("REDIS_PASSWORD", "is set without REDIS_URL", "set both or neither");
+                None
+            }
+            (url, None) => url,
         }
     }
 
@@ -124,7 +139,7 @@ impl Config {
         }
     }
 
-    fn refuse_hazards(&self, l: &mut Lookup<impl Fn(&str) -> Option<String>>) {
+    pub(super) fn refuse_hazards(&self, l: &mut Lookup<impl Fn(&str) -> Option<String>>) {
         if !self.server.bind.ip().is_loopback() {
             l.problem(
                 "BATON_BIND",

@@ -4,7 +4,6 @@
 
 mod embedded;
 mod listen;
-mod logging;
 mod secrets;
 mod stop;
 
@@ -15,10 +14,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinError;
 
 use crate::app::App;
-use crate::config::{Config, EgressConfig};
-use crate::egress::{self, Egress, Origin, Policy, Settings};
+use crate::config::Config;
+use crate::egress::{self, Egress};
 use crate::store::{self, Store};
-use crate::{router, tick};
+use crate::{app, logging, router, tick};
 
 use embedded::Embedded;
 use listen::Patience;
@@ -161,21 +160,9 @@ fn egress(
             secrets::keep(&path)
         }
     };
-    let EgressConfig { processor_cidrs, response_cidrs, ports } = config.egress.clone();
-    let own_origins = [local_url, public_url]
-        .iter()
-        .filter_map(|url| url::Url::parse(url).ok())
-        .map(|url| url.origin())
-        .collect::<Vec<Origin>>();
-    Ok(Egress::new(Settings {
-        processor: Policy { allowed: processor_cidrs, ports: ports.clone() },
-        response: Policy { allowed: response_cidrs, ports },
-        processor_secrets: secret(&config.secrets.processor, "processor.secret")?,
-        webhook_secrets: secret(&config.secrets.webhook, "webhook.secret")?,
-        own_origins,
-        max_reply_bytes: config.limits.max_data_bytes,
-        user_agent: concat!("baton/", env!("CARGO_PKG_VERSION")).to_owned(),
-    })?)
+    let processor = secret(&config.secrets.processor, "processor.secret")?;
+    let webhook = secret(&config.secrets.webhook, "webhook.secret")?;
+    Ok(app::egress(config, processor, webhook, &[local_url, public_url])?)
 }
 
 fn make_data_dir(path: &Path) -> Result<(), Error> {

@@ -140,10 +140,7 @@ impl managed::Manager for Manager {
 
 /// Connects to a standalone server or, when the server says that it is part of one, a cluster. `logins` are asked
 /// at each connect instead of what the URL says.
-pub(super) async fn connect(
-    url: &str,
-    logins: Option<Logins>,
-) -> Result<(Pool, bool), RedisError> {
+pub(super) async fn connect(url: &str, logins: Option<Logins>) -> Result<(Pool, bool), RedisError> {
     let tcp = TcpSettings::default()
         .set_nodelay(true)
         // A peer that vanished without a word must not be waited for.

@@ -101,10 +101,7 @@ fn body(action: &Action, data: &[u8]) -> Option<Bytes> {
         steps: view::steps(action),
         labels: &action.labels,
     };
-    let rest = WithoutData {
-        kind,
-        timestamp: iso8601(action.ended_at.unwrap_or_default()),
-    };
+    let rest = WithoutData { kind, timestamp: iso8601(action.ended_at.unwrap_or_default()) };
     Some(raw::with_field(&rest, "data", &raw::with_field(&outcome, "result", data)))
 }
 

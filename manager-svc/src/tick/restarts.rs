@@ -36,8 +36,8 @@ pub(super) async fn hand_back(
             continue;
         }
         if processor.in_flight > 0 && !of(app, processor, started_at, budget, report).await? {
-            // The next pass goes on with it.
-            return Ok(());
+            // The next copy brings it here again, and does not keep the others waiting.
+            continue;
         }
         starts.seen.insert(processor.id.clone(), started_at);
     }
@@ -57,7 +57,9 @@ async fn of(
     report: &mut TickReport,
 ) -> Result<bool, Error> {
     let (mut returned, mut whole) = (0, true);
-    for page in app.store.pending(&processor.id).await?.chunks(BATCH) {
+    // A set that cannot be read must not keep the others waiting: leases bring back what is in it.
+    let pending = super::stage("restarts", app.store.pending(&processor.id).await)?;
+    for page in pending.chunks(BATCH) {
         if Instant::now() >= budget.until {
             whole = false;
             break;

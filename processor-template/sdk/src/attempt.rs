@@ -18,6 +18,8 @@ use crate::work::{Outcome, Work};
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(15);
+/// Heartbeats come no closer together, however short the lease.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// No action is waited for longer; it also keeps an absurd expiry from overflowing the clock.
 const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -110,7 +112,7 @@ impl Attempt {
             let verdict =
                 self.shared.manager.report(&self.complete_url, &report, REPORT_TIMEOUT).await;
             let (after, reason) = match verdict {
-                Verdict::Accepted | Verdict::Over => return,
+                Verdict::Accepted { .. } | Verdict::Over => return,
                 Verdict::Refused(reason) if refused => {
                     tracing::error!(action_id, "the manager refuses every report: {reason}");
                     return;
@@ -137,14 +139,14 @@ impl Attempt {
 
     /// Renews the lease for as long as the manager lets it; ends when the attempt is over.
     async fn beat(&self) {
-        let interval = (self.lease / 3).max(Duration::from_millis(10));
+        let interval = (self.lease / 3).max(SHORTEST_INTERVAL);
         let timeout = interval.clamp(Duration::from_secs(1), Duration::from_secs(5));
         let report = self.report(CompleteStatus::Running);
         let mut delay = interval;
         loop {
             sleep(delay).await;
             delay = match self.shared.manager.report(&self.complete_url, &report, timeout).await {
-                Verdict::Accepted => interval,
+                Verdict::Accepted { lease_ends_at } => next_beat(interval, lease_ends_at, now_ms()),
                 Verdict::Over => return,
                 // Sooner than a whole interval: the lease runs.
                 Verdict::Retry { after, reason } => {
@@ -192,8 +194,45 @@ impl Attempt {
     }
 }
 
+/// When to beat again: after a third of what is left of the lease, as the manager tells it, and no later than
+/// `interval`, a third of the lease as it was dispatched. Their clocks may differ: one that is ahead of the manager's
+/// sees less left than there is, so not much sooner either.
+fn next_beat(interval: Duration, lease_ends_at: Option<u64>, now_ms: u64) -> Duration {
+    let left = lease_ends_at.map(|ends| Duration::from_millis(ends.saturating_sub(now_ms)));
+    let shortest = (interval / 4).max(SHORTEST_INTERVAL).min(interval);
+    left.map_or(interval, |left| (left / 3).clamp(shortest, interval))
+}
+
 /// An answer has no way to delay the next attempt of one action alone (`503` with `Retry-After` holds
 /// the whole processor); a report has.
 fn wants_delay(outcome: &Outcome) -> bool {
     matches!(outcome, Err(Failure { kind: Kind::Retryable { after: Some(_) }, .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_heartbeat_comes_well_before_the_lease_ends_whatever_the_clocks_say() {
+        const NOW: u64 = 1_000_000;
+        let interval = Duration::from_secs(20);
+        let next = |ends: Option<u64>| next_beat(interval, ends, NOW).as_millis();
+        for (ends, expected) in [
+            (None, 20_000),
+            (Some(NOW + 60_000), 20_000),
+            // The manager gives less than it was asked for.
+            (Some(NOW + 30_000), 10_000),
+            (Some(NOW + 3_000), 5_000),
+            // Its clock is ahead of this one, or far behind.
+            (Some(NOW + 600_000), 20_000),
+            (Some(u64::MAX), 20_000),
+            (Some(NOW), 5_000),
+            (Some(0), 5_000),
+        ] {
+            assert_eq!(next(ends), expected, "{ends:?}");
+        }
+        let short = Duration::from_millis(10);
+        assert_eq!(next_beat(short, Some(NOW + 3), NOW), short);
+    }
 }

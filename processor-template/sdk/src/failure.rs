@@ -35,8 +35,9 @@ impl Failure {
 
     /// This processor can do nothing for a while, whatever the job: something it needs is away or
     /// overloaded. Answered in time (see [`Processor::answer_within`](crate::Processor::answer_within))
-    /// it is 503 with `Retry-After`, reported later a retryable failure: the action's next attempt waits
-    /// that long, at most 5 minutes.
+    /// it is 503 with `Retry-After`: it costs the action no attempt, and this processor gets no work that long,
+    /// at most 5 minutes, while others of its name take what waits. Reported later it is a retryable failure,
+    /// which costs an attempt: the action's next one waits that long.
     pub fn unavailable(message: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(message, Kind::Unavailable { after: retry_after })
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton_wire::problem::Problem;
-use baton_wire::process::CompleteIn;
+use baton_wire::process::{CompleteIn, CompleteOut};
 use baton_wire::processor::{DrainOut, DrainStatus, RegisterIn, RegisterOut};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -43,8 +43,8 @@ pub(crate) enum CallError {
 /// What a report met.
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// The manager has it.
-    Accepted,
+    /// The manager has it; of a heartbeat it says when the lease ends now, in milliseconds since the Unix epoch.
+    Accepted { lease_ends_at: Option<u64> },
     /// The attempt is no longer this processor's: stop working.
     Over,
     /// The manager will never take this content.
@@ -121,7 +121,11 @@ impl Manager {
         };
         let status = response.status();
         match status.as_u16() {
-            200..=299 => Verdict::Accepted,
+            200..=299 => {
+                // What it says beside its status is of use, and not needed.
+                let out = read::<CompleteOut>(response).await.ok();
+                Verdict::Accepted { lease_ends_at: out.and_then(|out| out.lease_ends_at) }
+            }
             404 | 409 | 410 => Verdict::Over,
             400 | 413 | 415 | 422 => Verdict::Refused(refused(response).await.to_string()),
             _ => Verdict::Retry {

@@ -33,7 +33,8 @@ const KEY = "baton.key";
 
 class Refused extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? problem.errors?.[0]?.message ?? problem.title ?? `status ${status}`);
+    const fields = problem.errors?.map(({ path, message }) => `${path} ${message}`);
+    super(fields?.length ? `${fields.join("; ")}.` : (problem.detail ?? ""));
     this.status = status;
     this.code = problem.code ?? "";
     this.title = problem.title ?? `The manager answered ${status}`;
@@ -63,11 +64,10 @@ async function call(name, { id, query, body } = {}) {
   throw new Refused(response.status, problem);
 }
 
-/** Keeps numbers that JavaScript would round as they were written, where the browser can. */
+/** Keeps whole numbers that JavaScript would round as they were written, where the browser can. */
 function exactly(_, value, context) {
-  const written = typeof value === "number" ? context?.source : undefined;
-  const rounded = written !== undefined && String(value) !== written;
-  return rounded && JSON.rawJSON ? JSON.rawJSON(written) : value;
+  const rounded = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
+  return rounded && context && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
 }
 
 /** What an error means to somebody who looks at this page. */
@@ -78,7 +78,7 @@ function explained(error, what) {
   if (error.status === 403) return note("warn", `This key does not allow ${what}.`, ask);
   if (error.code === "action_not_found") return note("", "There is no such action, or it ended and was forgotten.");
   if (error.status === 404) return note("", `This manager does not offer ${what}.`);
-  return note("bad", `${error.title}. ${error.message}`);
+  return note("bad", `${error.title}. ${error.message}`.trim());
 }
 
 // ---- Building blocks.
@@ -122,7 +122,13 @@ function facts(pairs) {
 
 const count = (number) => number.toLocaleString("en");
 const now = () => Date.now() + state.skew;
-const clock = (ms) => new Date(ms).toLocaleString();
+
+/** A moment: without the date when that is today's. */
+function clock(ms) {
+  const moment = new Date(ms);
+  const today = moment.toDateString() === new Date(now()).toDateString();
+  return today ? moment.toLocaleTimeString() : moment.toLocaleString();
+}
 
 function duration(ms) {
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
@@ -298,8 +304,13 @@ function go(id) {
   location.hash = id ? `action/${encodeURIComponent(id)}` : "";
 }
 
+/** The action that the address names. */
+function named() {
+  return location.hash.startsWith("#action/") ? decodeURIComponent(location.hash.slice("#action/".length)) : null;
+}
+
 function route() {
-  const id = location.hash.startsWith("#action/") ? decodeURIComponent(location.hash.slice("#action/".length)) : null;
+  const id = named();
   if (id !== state.action) {
     state.action = id;
     $("detail-title").textContent = id ?? "";
@@ -407,13 +418,15 @@ function showKey() {
 // ---- Looking again.
 
 async function look(name, options, what, shown, refused) {
+  let out;
   try {
-    shown(await call(name, options));
-    return true;
+    out = await call(name, options);
   } catch (error) {
     refused(explained(error, what));
     return false;
   }
+  shown(out);
+  return true;
 }
 
 let timer;
@@ -436,6 +449,8 @@ async function poll() {
   if (state.action) looks.push(look("action", { id: state.action }, "this action", still(showAction), into("detail-body")));
   const [reached] = await Promise.all(looks);
   if (mine !== turns) return;
+  // What is shown is from the last answer.
+  document.body.classList.toggle("stale", !reached);
   $("live").className = reached ? "live good" : "live bad";
   const text = reached ? "live" : "cannot be read";
   // Said once: a screen reader reads each change.
@@ -463,9 +478,11 @@ function begin() {
   $("older").addEventListener("click", () => turn(() => state.next && state.cursors.push(state.next)));
   $("newer").addEventListener("click", () => turn(() => state.cursors.pop()));
   $("find").addEventListener("submit", (event) => { event.preventDefault(); go($("find-id").value.trim()); });
-  $("detail").addEventListener("close", () => go(null));
+  // Unless the address names another by now.
+  $("detail").addEventListener("close", () => { if (!$("detail").open && named() === state.action) go(null); });
   $("detail-close").addEventListener("click", () => $("detail").close());
   $("key-button").addEventListener("click", askKey);
+  $("key-forget").addEventListener("click", () => $("key").close("forget"));
   window.addEventListener("hashchange", route);
   document.addEventListener("visibilitychange", poll);
   showKey();

@@ -66,7 +66,8 @@ impl Walk {
             places.retain(|(at, _)| *at >= self.since);
             let ids: Vec<_> = places.iter().map(|(_, id)| id.clone()).collect();
             looked += ids.len();
-            for (place, action) in places.into_iter().zip(app.store.actions(&ids).await?) {
+            let seen = if ids.is_empty() { Vec::new() } else { app.store.actions(&ids).await? };
+            for (place, action) in places.into_iter().zip(seen) {
                 if taken.len() == most {
                     return Ok(Found { actions: taken, cursor: self.cursor() });
                 }

@@ -13,6 +13,7 @@
 //! settled one: when it was), `d_error`.
 //! Asked for from outside: `redriven` (`run nonce`), `redelivered` (`version nonce now`); `returns` (`step times`: how
 //! often a restart of its processor gave the step back).
+//! A repair that changed the record leaves `mended` (`version time`, as they were seen).
 //!
 //! Few fields of at most 64 bytes, because that is what Redis keeps as one listpack: a third of the
 //! memory of a hash table, and nothing to walk when the append-only file is rewritten.

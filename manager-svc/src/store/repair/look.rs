@@ -12,9 +12,9 @@ use super::{Reconciler, Subject};
 use crate::domain::ActionId;
 
 /// How many queues one look walks through, and how many of each one's entries it sees.
-const QUEUES: usize = 32;
+const QUEUES: usize = 16;
 /// See [`QUEUES`].
-const ENTRIES: usize = 32;
+const ENTRIES: usize = 16;
 /// How many keys a scan for what no index lists goes through.
 const SCANNED: &str = "200";
 

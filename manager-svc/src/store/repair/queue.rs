@@ -42,7 +42,9 @@ impl Queue {
             (Self::Pending, keys::pending("")),
             (Self::Output, keys::output("")),
         ];
-        kinds.into_iter().find_map(|(queue, prefix)| Some(queue(key.strip_prefix(&prefix)?.to_owned())))
+        kinds
+            .into_iter()
+            .find_map(|(queue, prefix)| Some(queue(key.strip_prefix(&prefix)?.to_owned())))
     }
 
     /// The kind and name by which a list names it while it is not empty.

@@ -78,6 +78,12 @@ impl Functions {
             .filter(|(name, _)| secrets.iter().all(|(secret, _)| secret != name))
             .collect();
         env.extend_from_slice(secrets);
+        // What the local server allows by itself, and a function only when it is told.
+        for name in ["BATON_PROCESSOR_CIDRS", "BATON_RESPONSE_CIDRS"] {
+            if env.iter().all(|(set, _)| set != name) {
+                env.push((name.to_owned(), "127.0.0.0/8 ::1/128".to_owned()));
+            }
+        }
         let public = std::env::var("BATON_PUBLIC_URL").unwrap_or_else(|_| url.to_owned());
         for (name, value) in [
             ("BATON_PUBLIC_URL", public.as_str()),

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Sets the process's logging up. Once; a second call changes nothing.
-pub(super) fn init(config: &LogConfig) {
+pub fn init(config: &LogConfig) {
     // The configuration was parsed, so the filter is one.
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_default();
     // A reader that goes away (`baton serve 2>&1 | head`) takes the lines with it, not the server: told of
