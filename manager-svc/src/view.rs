@@ -197,3 +197,22 @@ fn state(status: ProcessorStatus) -> &'static str {
         ProcessorStatus::Draining => "draining",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_sent_and_nothing_else() {
+        for of in [
+            Status::Queued,
+            Status::Running,
+            Status::Succeeded,
+            Status::Partial,
+            Status::Failed,
+            Status::Cancelled,
+        ] {
+            assert_eq!(webhook_kind(of).is_some(), status(of).is_outcome(), "{of:?}");
+        }
+    }
+}

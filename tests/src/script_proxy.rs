@@ -181,6 +181,20 @@ async fn one(mut command: Command, upstream: &mut Upstream, state: &State) -> Op
     Some(replies)
 }
 
+/// Whether two answers say something else. The fields of a record that is too large for a listpack come in any
+/// order, which changes while Redis moves them to a larger table.
+fn differ(script: Option<&str>, first: &[u8], second: &[u8]) -> bool {
+    let sorted = |answer: &[u8]| {
+        let mut lines: Vec<_> = answer.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        lines.sort_unstable();
+        lines
+    };
+    match script {
+        Some("claim_attempts" | "claim_deliveries") => sorted(first) != sorted(second),
+        _ => first != second,
+    }
+}
+
 /// Sends the same burst once more, and notes what is different.
 async fn again(
     burst: &[Command],
@@ -198,8 +212,8 @@ async fn again(
     let mut findings = Vec::new();
     for (((command, name), first), second) in burst.iter().zip(names).zip(first).zip(&second) {
         // The nil of a payload that is there already is no error, and the clock goes on.
-        let differs = !command.is("SET") && name.as_deref() != Some("read_clock");
-        if differs && first != second {
+        let counts = !command.is("SET") && name.as_deref() != Some("read_clock");
+        if counts && differ(name.as_deref(), first, second) {
             findings.push(format!("{name:?}: {} became {}", lossy(first), lossy(second)));
         }
     }

@@ -68,7 +68,6 @@ impl Mover<'_> {
             0 => {
                 let action = &self.running[at].action;
                 world.store.renew(action, &token, &nonce).await.unwrap();
-                return;
             }
             1 => {
                 let action = self.running.swap_remove(at).action;

@@ -8,7 +8,6 @@ use crate::invariants::{BREAKS, run, scene, with_names};
 use crate::world::World;
 
 cases! {
-    what_is_broken_by_hand_is_repaired_and_counted
     what_is_wrong_without_a_violation_is_repaired_too
     a_damaged_record_fails_and_its_outcome_is_delivered
     what_is_no_record_is_taken_out_of_every_queue
@@ -23,7 +22,7 @@ pub(crate) const AT_ONCE: RepairRules = RepairRules { after_ms: 0, retention_ms:
 /// Looks often enough to have seen everything twice, and what follows from it.
 async fn heal(world: &World) -> Vec<Repaired> {
     let (mut memory, mut repaired) = (Reconciler::default(), Vec::new());
-    for _ in 0..8 {
+    for _ in 0..6 {
         repaired.extend(world.store.reconcile(&mut memory, AT_ONCE).await.unwrap());
     }
     repaired
@@ -73,12 +72,23 @@ fn repairs(commands: &str) -> u64 {
     }
 }
 
-async fn what_is_broken_by_hand_is_repaired_and_counted(world: &World) {
+/// Not among the cases: so many scenes take their time behind a proxy.
+async fn what_is_broken_by_hand_is_repaired(world: World) {
     for (commands, invariant, _) in BREAKS {
         if !is_beyond_repair(commands, *invariant) {
-            assert_repairs(world, commands, repairs(commands)).await;
+            assert_repairs(&world, commands, repairs(commands)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_broken_by_hand_is_repaired_and_counted() {
+    what_is_broken_by_hand_is_repaired(World::start().await).await;
+}
+
+#[tokio::test]
+async fn what_is_broken_by_hand_is_repaired_and_counted_on_a_cluster() {
+    what_is_broken_by_hand_is_repaired(World::on_cluster().await).await;
 }
 
 /// What keeps work from being done, though every clause of the checker holds.
@@ -98,6 +108,9 @@ const STUCK: &[&str] = &[
 ];
 
 async fn what_is_wrong_without_a_violation_is_repaired_too(world: &World) {
+    for commands in ["SREM targets work", "ZREM receivers h:80"] {
+        assert_repairs(world, commands, 1).await;
+    }
     for commands in STUCK {
         assert_repairs(world, commands, 1).await;
     }
@@ -132,7 +145,7 @@ async fn a_damaged_record_fails_and_its_outcome_is_delivered(world: &World) {
         let claims = world.store.claim_deliveries(&asks, 30_000).await.unwrap();
         assert_eq!(claims.whole.len(), 1, "{damage}: it cannot be delivered");
     }
-    assert_eq!(world.store.look().await.unwrap().targets, [String::new(); 0]);
+    assert!(world.store.look().await.unwrap().targets.is_empty());
 }
 
 async fn what_is_no_record_is_taken_out_of_every_queue(world: &World) {

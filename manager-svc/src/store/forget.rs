@@ -93,11 +93,10 @@ impl Store {
             pipeline.cmd("HMGET").arg(keys::action(id)).arg(&fields);
         }
         let answers = self.all(&pipeline).await?;
-        let remains = |(id, answer): (&ActionId, &Value)| {
-            Ok(readable(id.as_str(), reply::list(answer).map(Some))?
-                .map_or(Remains::Open, |fields| remains(fields)))
+        let read = |(id, answer): (&ActionId, &Value)| {
+            Ok(readable(id.as_str(), reply::list(answer).map(Some))?.map_or(Remains::Open, remains))
         };
-        ids.iter().zip(&answers).map(remains).collect()
+        ids.iter().zip(&answers).map(read).collect()
     }
 
     /// Forgets actions that have ended, as they were seen in one index: in one round trip, in scripts of at most

@@ -19,7 +19,7 @@ pub struct ManagerMeta {
     pub queues: Queues,
     /// The store, and what it promises.
     pub store: StoreMeta,
-    /// How often the store was found to hold what it never should, and was repaired, since ever: any is a bug to report.
+    /// How often the store held what it never should and was repaired, since ever: any is a bug to report.
     #[serde(default)]
     pub repaired: u64,
     /// Every registered processor, by id.
