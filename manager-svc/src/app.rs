@@ -11,7 +11,7 @@ use crate::domain::{ActionId, Nonce, Token};
 use crate::egress::{self, Egress, Policy, Settings};
 use crate::registry::Registry;
 use crate::store::{Reconciler, Store};
-use crate::tick::Trimmer;
+use crate::trimmer::Trimmer;
 use crate::usage::Sampler;
 use crate::wake::Wake;
 

@@ -20,6 +20,7 @@ pub mod server;
 mod settle;
 pub mod store;
 pub mod tick;
+mod trimmer;
 mod usage;
 mod view;
 mod wake;

@@ -32,6 +32,7 @@ mod replies;
 mod restarts;
 mod stop;
 mod submit;
+mod tls;
 mod volume;
 mod waits;
 mod world;

@@ -21,7 +21,6 @@ use crate::store::{Error, Look};
 use crate::wake::Work;
 
 pub use linger::{Occasion, linger};
-pub(crate) use trim::Trimmer;
 
 /// How much one run may do. The calls that it begins go on after it.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,6 @@
 //! ago; and at once while memory is above the mark. By count and above the mark `done` goes before `failed`, the
 //! oldest first. What is still to be delivered stays, and does not hold up what is behind it.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,40 +15,16 @@ use crate::app::App;
 use crate::config::RetentionConfig;
 use crate::domain::ActionId;
 use crate::store::{Ended, Error, Oldest, Remains};
+use crate::trimmer::{Passed, WINDOW};
 
 /// The memory mark, in percent of the store's limit: above it ended actions are forgotten whatever their age.
 const MARK: u64 = 80;
 /// Above it forgetting is too slow, and submitting is refused while it goes on.
 const URGENT: u64 = 90;
-/// How many entries are looked at in a round: as many as a few scripts take, which hold up nobody for long.
-const WINDOW: usize = 500;
 /// How many rounds are made before claims have their turn again.
 const ROUNDS: usize = 4;
 /// How often it is looked whether there is something to forget, when there was not.
 const BEAT: Duration = Duration::from_secs(1);
-/// How often what was passed over is looked at again.
-const AGAIN: Duration = Duration::from_secs(60);
-
-/// Where this process stands.
-#[derive(Debug, Default)]
-pub(crate) struct Trimmer(Mutex<State>);
-
-#[derive(Debug, Clone, Copy, Default)]
-struct State {
-    /// When it is looked again; at once when there is more to forget.
-    due: Option<Instant>,
-    /// How many entries of `done` and `failed` are passed over: they cannot be forgotten yet, what is behind them
-    /// may be.
-    passed: [Passed; 2],
-    /// The next page of hosts.
-    cursor: u64,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Passed {
-    entries: usize,
-    since: Option<Instant>,
-}
 
 /// Forgets what has ended, and writes the marks.
 pub(super) async fn bound_memory(
@@ -183,25 +158,6 @@ impl Limits<'_> {
     }
 }
 
-impl Trimmer {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Passed {
-    /// Some entries stay where they are. At the end of what may be forgotten it begins anew: at once when it is not
-    /// far to the front, else now and then.
-    fn pass(&mut self, stay: usize, more: bool) {
-        if more {
-            self.entries += stay;
-            self.since.get_or_insert_with(Instant::now);
-        } else if self.entries <= WINDOW || self.since.is_none_or(|at| at.elapsed() >= AGAIN) {
-            *self = Self::default();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,22 +221,5 @@ mod tests {
     fn above_the_mark_all_that_has_ended_is_forgotten() {
         let entries = [(500, Remains::Open), (1, ended(NOW)), (0, ended(NOW))];
         assert_eq!(forgotten(0, true, &entries), (vec![1, 2], 0));
-    }
-
-    #[test]
-    fn what_stays_is_passed_over_until_the_end_and_looked_at_again_from_the_front() {
-        let mut passed = Passed::default();
-        passed.pass(WINDOW, true);
-        assert_eq!(passed.entries, WINDOW);
-        passed.pass(3, false);
-        assert_eq!(passed.entries, 0);
-        passed.pass(WINDOW, true);
-        passed.pass(1, true);
-        // Far from the front it is not begun anew each time.
-        passed.pass(0, false);
-        assert_eq!(passed.entries, WINDOW + 1);
-        passed.since = Instant::now().checked_sub(AGAIN);
-        passed.pass(0, false);
-        assert_eq!(passed.entries, 0);
     }
 }

@@ -151,16 +151,14 @@ impl Again {
 
     async fn send(self, app: &App, asked: &[(Action, Nonce)]) -> Result<Vec<Option<Kind>>, Error> {
         Ok(match self {
-            Self::Redrive => app.store.redrive_all(asked).await?.into_iter().map(refusal).collect(),
-            Self::Redeliver => {
-                app.store.redeliver_all(asked).await?.into_iter().map(refusal).collect()
-            }
+            Self::Redrive => app.store.redrive_all(asked).await?.iter().map(refusal).collect(),
+            Self::Redeliver => app.store.redeliver_all(asked).await?.iter().map(refusal).collect(),
         })
     }
 }
 
 /// Why a transition was not made.
-fn refusal<T>(settled: Settled<T>) -> Option<Kind> {
+fn refusal<T>(settled: &Settled<T>) -> Option<Kind> {
     match settled {
         Settled::Accepted(_) => None,
         Settled::Stale | Settled::Duplicate => Some(Kind::ActionChanged),
