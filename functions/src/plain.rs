@@ -13,11 +13,14 @@ use crate::invoke::Invoke;
 const ANSWER: u64 = 1024;
 
 /// Nothing is shared between its calls.
-#[derive(Default)]
-pub(crate) struct Cloud;
+pub(crate) struct Cloud(());
 
 #[expect(clippy::unused_async, reason = "the same signatures as with the feature `aws`")]
 impl Cloud {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
     pub(crate) async fn secret(&mut self, _: &str) -> Result<String, StartError> {
         Err(StartError::Unable("BATON_SECRET_ARN needs a build with the feature `aws`"))
     }
@@ -89,7 +92,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
             String::from_utf8(request).unwrap()
         });
-        let invoke = Cloud.invoker("tick", &variables(&url)).await;
+        let invoke = Cloud::new().invoker("tick", &variables(&url)).await;
         let Ok(invoke) = invoke else { panic!("refused {url}") };
         let answered = invoke(b"{}".to_vec()).await;
         (answered, server.await.unwrap())
@@ -111,8 +114,11 @@ mod tests {
     #[tokio::test]
     async fn what_would_have_to_be_signed_is_refused() {
         for endpoint in ["", "https://lambda.example", "http://127.0.0.1:1/x"] {
-            assert!(Cloud.invoker("tick", &variables(endpoint)).await.is_err(), "{endpoint}");
+            assert!(
+                Cloud::new().invoker("tick", &variables(endpoint)).await.is_err(),
+                "{endpoint}"
+            );
         }
-        assert!(Cloud.secret("arn").await.is_err());
+        assert!(Cloud::new().secret("arn").await.is_err());
     }
 }

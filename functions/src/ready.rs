@@ -7,7 +7,7 @@ use manager_svc::store::Logins;
 #[cfg(feature = "aws")]
 use crate::aws as cloud;
 use crate::function::StartError;
-use crate::invoke::NUDGES;
+use crate::invoke;
 #[cfg(not(feature = "aws"))]
 use crate::plain as cloud;
 
@@ -26,7 +26,7 @@ pub(crate) async fn ready() -> Result<Ready, StartError> {
     let mut variables = Variables::of_process();
     let runtime_api =
         variables.get("AWS_LAMBDA_RUNTIME_API").ok_or(StartError::NotLambda)?.to_owned();
-    let mut cloud = cloud::Cloud::default();
+    let mut cloud = cloud::Cloud::new();
     if let Some(arn) = variables.get("BATON_SECRET_ARN").map(str::to_owned) {
         variables.add_secret(&cloud.secret(&arn).await?)?;
     }
@@ -37,14 +37,13 @@ pub(crate) async fn ready() -> Result<Ready, StartError> {
     };
     let nudger = match &config.cloud.tick_function {
         Some(function) => {
-            let invoke = cloud.invoker(function, &variables).await?;
+            let start = cloud.invoker(function, &variables).await?;
             Nudger::new(Box::new(move |handoffs| {
-                let started = invoke(crate::invoke::event(handoffs));
+                let started = start(invoke::event(handoffs));
                 Box::pin(async move { started.await.map_err(NudgeError) })
             }))
         }
         None => Nudger::none(),
     };
-    tracing::debug!(source = NUDGES, "ready");
     Ok(Ready { config, logins, nudger, runtime_api })
 }

@@ -27,7 +27,7 @@ pub async fn tick() -> ExitCode {
     };
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let function = Arc::clone(&function);
-        async move { invoked(&function, event).await.map_err(failed) }
+        async move { invoked(&function, event).await.map_err(|error| failed(&error)) }
     });
     match lambda_runtime::run(handler).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -51,7 +51,7 @@ async fn invoked(
     Ok(report)
 }
 
-fn failed(error: store::Error) -> Diagnostic {
+fn failed(error: &store::Error) -> Diagnostic {
     tracing::error!(%error, "the tick broke off");
     Diagnostic { error_type: "store".to_owned(), error_message: error.to_string() }
 }

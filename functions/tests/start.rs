@@ -67,7 +67,10 @@ fn a_build_without_aws_refuses_what_needs_it() {
     let iam = [("BATON_REDIS_IAM_USER", "u"), ("BATON_REDIS_IAM_CACHE", "c")];
     let tls = ("REDIS_URL", "rediss://127.0.0.1:1");
     let cases: [(&str, &[(&str, &str)]); 3] = [
-        ("BATON_SECRET_ARN", &[("BATON_SECRET_ARN", "arn:aws:secretsmanager:eu-west-1:1:secret:s")]),
+        (
+            "BATON_SECRET_ARN",
+            &[("BATON_SECRET_ARN", "arn:aws:secretsmanager:eu-west-1:1:secret:s")],
+        ),
         ("BATON_REDIS_IAM_USER", &[iam[0], iam[1], tls]),
         ("BATON_TICK_FUNCTION", &[("BATON_TICK_FUNCTION", "tick")]),
     ];

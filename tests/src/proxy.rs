@@ -37,6 +37,7 @@ struct State {
     cut: Mutex<Option<(Moment, Test)>>,
     cuts: watch::Sender<usize>,
     holds: AtomicUsize,
+    writes: AtomicUsize,
     /// Connections that Redis ended after it was sent a write and before it answered anything more.
     unanswered: AtomicUsize,
     rewrite: Option<Rewrite>,
@@ -80,6 +81,7 @@ impl Proxy {
             cut: Mutex::default(),
             cuts: watch::Sender::new(0),
             holds: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
             rewrite,
             open: watch::Sender::new(true),
@@ -138,6 +140,12 @@ impl Proxy {
     #[must_use]
     pub fn holds(&self) -> usize {
         self.state.holds.load(SeqCst)
+    }
+
+    /// How many writes have come by since the start.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.state.writes.load(SeqCst)
     }
 
     /// How many connections Redis has ended with a write unanswered since the start.
@@ -252,6 +260,7 @@ async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &
             done += length;
             if command.is("EVALSHA") || command.is("SET") {
                 way.writes.store(true, SeqCst);
+                state.writes.fetch_add(1, SeqCst);
             }
             if moment == Some(Moment::After) {
                 let _ = redis.write_all(&out).await;

@@ -24,10 +24,13 @@ const CALL: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// The SDK's configuration, read when something needs it.
-#[derive(Default)]
 pub(crate) struct Cloud(Option<SdkConfig>);
 
 impl Cloud {
+    pub(crate) fn new() -> Self {
+        Self(None)
+    }
+
     /// The text of a secret.
     pub(crate) async fn secret(&mut self, arn: &str) -> Result<String, StartError> {
         let client = aws_sdk_secretsmanager::Client::new(self.sdk().await);

@@ -1,5 +1,5 @@
 -- Settles the last attempt of an action: the outcome is reached, its delivery begins or is claimed at once.
--- KEYS 1 action, 2 data before, 3 data after (the same when it stays), 4 pending, 5 statistics of the processor, 6 live,
+-- KEYS 1 action, 2 data before, 3 data after (the same when it stays), 4 pending, 5 its processor's statistics, 6 live,
 --      7 done, 8 output, 9 receivers, 10 idempotency record
 -- ARGV 1 id, 2 step, 3 token hash, 4 nonce of this request, 5 nonce of the data before, 6 of the data after,
 --      7 'token', or 'lease' when it is over, 8 failure of a step that is skipped or '', 9 outcome,

@@ -73,7 +73,9 @@ impl Functions {
     pub(crate) fn configure(&self, url: &str, control: &str, secrets: &[(String, String)]) {
         let own = ["BATON_BIND", "BATON_DATA_DIR", "BATON_PUBLIC_URL"];
         let mut env: Vec<(String, String)> = std::env::vars()
-            .filter(|(name, _)| name.starts_with("BATON_") || name == "REDIS_URL" || name == "REDIS_PASSWORD")
+            .filter(|(name, _)| {
+                name.starts_with("BATON_") || name == "REDIS_URL" || name == "REDIS_PASSWORD"
+            })
             .filter(|(name, _)| !own.contains(&name.as_str()))
             .filter(|(name, _)| secrets.iter().all(|(secret, _)| secret != name))
             .collect();

@@ -14,8 +14,8 @@ use crate::processors::{MANAGERS, Processor, Shop};
 
 /// How long a fault waits for the moment at which it hurts.
 const MOMENT: Duration = Duration::from_secs(2);
-/// How long Redis stands still before it dies.
-const UNANSWERED: Duration = Duration::from_millis(30);
+/// How long Redis stands still before it dies, once it was sent something to write.
+const UNANSWERED: Duration = Duration::from_millis(10);
 /// How many connections of callers are cut at a time.
 const CALLERS_CUT: usize = 8;
 
@@ -137,6 +137,9 @@ impl World {
             Kind::KillRedis => {
                 // Stopped wherever it is; what managers write from then on stays unanswered for good.
                 self.redis.pause();
+                let writes = || self.proxies.iter().map(Proxy::writes).sum::<usize>();
+                let before = writes();
+                moment(|| writes() > before).await;
                 sleep(UNANSWERED).await;
                 self.redis.kill9();
                 effects.count(&effects.redis_kills);
