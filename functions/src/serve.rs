@@ -40,15 +40,15 @@ struct Endpoint {
 impl Endpoint {
     async fn answer(&self, request: Request) -> Response {
         let (invocation, deadline_ms) = event::of(&request);
+        let request = event::request(request, &invocation);
         let app = match self.function.app(deadline_ms).await {
             Ok(app) => app,
             Err(error) => {
-                tracing::warn!(%error, "the store is away");
-                return router::unavailable();
+                let Ok(response) = router::unavailable(error.to_string()).call(request).await;
+                return response;
             }
         };
         let router = self.router.get_or_init(async || (self.routes)(app.clone())).await;
-        let request = event::request(request, &invocation);
         let Ok(response) = router.clone().call(request).await;
         // What goes on after the answer is frozen with the process, so the nudge comes before it.
         self.function.nudger.nudge_for_handler(app).await;

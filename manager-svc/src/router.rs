@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request};
-use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
@@ -77,9 +76,14 @@ pub fn slice(app: App, slice: Slice) -> Router {
     mount(app, move |of| of == slice)
 }
 
-/// What a request is answered while the store cannot be reached, and so no routes can be served.
-pub fn unavailable() -> axum::response::Response {
-    ApiError::new(Kind::StoreUnavailable).detail("Try again in a moment.").into_response()
+/// What answers while the store cannot be reached, for this reason, and so no routes can be served: this process
+/// lives, and can do nothing.
+pub fn unavailable(why: String) -> Router {
+    let answer = async move || {
+        tracing::warn!(error = why, "the store is away");
+        ApiError::new(Kind::StoreUnavailable).detail("Try again in a moment.")
+    };
+    layered(Router::new().route("/healthz", get(health::get_liveness)).fallback(answer))
 }
 
 fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {
@@ -90,16 +94,20 @@ fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {
 }
 
 fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
-    routes(wanted)
+    let routes = routes(wanted)
         .fallback(async || ApiError::new(Kind::RouteNotFound))
-        .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
+        .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed));
+    layered(routes).with_state(app)
+}
+
+fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(axum::middleware::from_fn(bound_time))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
-        .with_state(app)
 }
 
 /// A request without an `x-request-id` of its own gets one.

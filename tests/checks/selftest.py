@@ -129,7 +129,7 @@ class Faults(unittest.TestCase):
             ("domain/id.rs", "use std::{fmt, time::Instant};", "the domain is pure"),
         ):
             self.source(f"{SRC}/{path}", text, what)
-        self.source("functions/src/lib.rs", "use manager_svc::store;", "functions must not use store")
+        self.source("functions/src/lib.rs", "use manager_svc::domain;", "functions must not use domain")
         self.source("tests/it/main.rs", "use manager_svc::tick;", "tests must not use tick")
 
     def test_each_crate_keeps_its_place(self) -> None:

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// Short leases, so that what a crash held comes back soon; but longer than a tick and a backoff together, so
-/// that two of them are time enough for that.
-const LEASE_MS: u64 = 4_000;
+/// Short leases, so that what a crash held comes back soon; but much longer than a tick and a backoff together, so
+/// that none ends before the crash, and two of them are time enough after it, also on a busy machine.
+const LEASE_MS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_manager_goes_on_where_it_was() {

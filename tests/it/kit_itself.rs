@@ -69,20 +69,23 @@ async fn a_cut_before_a_command_keeps_it_from_redis_and_a_cut_after_it_loses_the
 async fn a_held_command_reaches_redis_later_and_a_late_answer_comes_after_the_change() {
     let redis = Redis::start().await;
     let proxy = Proxy::start(redis.port()).await;
-    let send = async |key: &'static str| {
-        let mut connection = connect(&proxy.url()).await.unwrap();
-        tokio::spawn(async move { set(key).exec_async(&mut connection).await })
+    let send = |key: &'static str| {
+        let url = proxy.url();
+        tokio::spawn(async move {
+            let mut connection = connect(&url).await?;
+            set(key).exec_async(&mut connection).await
+        })
     };
 
     proxy.hold_at(FOREVER, |command| command.text(1) == "held");
-    let held = send("held").await;
+    let held = send("held");
     until("the command is held", async || proxy.holds() == 1).await;
-    send("free").await.await.unwrap().unwrap();
+    send("free").await.unwrap().unwrap();
     assert_eq!(redis.keyspace().await.keys(), ["free"]);
     assert!(!held.is_finished());
 
     proxy.answer_late(FOREVER, |command| command.text(1) == "unanswered");
-    let unanswered = send("unanswered").await;
+    let unanswered = send("unanswered");
     until("it is run", async || redis.keyspace().await.keys().contains(&"unanswered")).await;
     assert!(!unanswered.is_finished());
     assert!(!proxy.is_armed());

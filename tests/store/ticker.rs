@@ -16,7 +16,7 @@ async fn holder(world: &World) -> Option<String> {
     world.redis.query(&["GET", "{p0}:ticker"]).await
 }
 
-async fn ticks(world: &World) -> [Nonce; 2] {
+fn ticks(world: &World) -> [Nonce; 2] {
     [world.nonce(), world.nonce()]
 }
 
@@ -29,7 +29,7 @@ async fn one_nudge_of_many_starts_a_tick(world: &World) {
 }
 
 async fn a_tick_takes_over_what_was_announced_and_no_other_one_does(world: &World) {
-    let [first, second] = ticks(world).await;
+    let [first, second] = ticks(world);
     world.direct.announce_tick().await.unwrap();
     assert!(world.store.take_ticker(&first).await.unwrap());
     assert!(world.store.take_ticker(&first).await.unwrap(), "sent again, it answers the same");
@@ -42,7 +42,7 @@ async fn a_tick_takes_over_what_was_announced_and_no_other_one_does(world: &Worl
 }
 
 async fn a_tick_that_lingers_keeps_nudges_from_starting_another(world: &World) {
-    let [tick, _] = ticks(world).await;
+    let [tick, _] = ticks(world);
     world.store.take_ticker(&tick).await.unwrap();
     assert!(!world.direct.announce_tick().await.unwrap());
     // A nudge whose start failed after this one had taken over takes nothing away from it.
@@ -51,7 +51,7 @@ async fn a_tick_that_lingers_keeps_nudges_from_starting_another(world: &World) {
 }
 
 async fn a_tick_that_ends_lets_the_next_nudge_start_one(world: &World) {
-    let [first, second] = ticks(world).await;
+    let [first, second] = ticks(world);
     world.store.take_ticker(&first).await.unwrap();
     world.store.release_ticker(&second).await.unwrap();
     assert!(!world.direct.announce_tick().await.unwrap(), "another tick's end is not this one's");

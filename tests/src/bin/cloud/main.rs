@@ -49,7 +49,8 @@ async fn main() {
     let front = front.await;
     let control = {
         let functions = Arc::clone(&functions);
-        Server::start(move |request| invoke(Arc::clone(&functions), request)).await
+        Server::start(move |request| std::future::ready(invoke(Arc::clone(&functions), request)))
+            .await
     };
     functions.configure(&front.url(), &control.url(), &secrets(&dir));
     tokio::spawn(beat(Arc::clone(&functions)));
@@ -83,7 +84,7 @@ fn bad_gateway() -> Reply {
 }
 
 /// `POST /2015-03-31/functions/{name}/invocations`, asynchronous.
-async fn invoke(functions: Arc<Functions>, request: Request) -> Reply {
+fn invoke(functions: Arc<Functions>, request: Request) -> Reply {
     let name = request.uri.path().split('/').nth(3).unwrap_or_default().to_owned();
     let name = name.rsplit(':').next().unwrap_or_default().to_owned();
     if request.header("x-amz-invocation-type") != Some("Event") {

@@ -15,18 +15,21 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::function::InvokeError;
 
+/// Where the answer to an event goes, or why there is none.
+type Answered = oneshot::Sender<Result<Bytes, String>>;
+
 /// One event on its way.
 struct Invocation {
     id: String,
     event: Bytes,
     deadline: Duration,
-    done: oneshot::Sender<Result<Bytes, String>>,
+    done: Answered,
 }
 
 /// What the process and its invoker share.
 struct Shared {
     next: AsyncMutex<mpsc::Receiver<Invocation>>,
-    running: Mutex<Option<(String, oneshot::Sender<Result<Bytes, String>>)>>,
+    running: Mutex<Option<(String, Answered)>>,
     pid: AtomicU32,
 }
 
