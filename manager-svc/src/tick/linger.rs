@@ -48,6 +48,8 @@ pub async fn linger(app: &App, occasion: Occasion, nudger: &Nudger) -> Result<Ti
         app.store.release_ticker(&tick).await?;
         lingered?;
     }
+    // What registered a moment ago started no tick of its own, and may be all that the work waits for.
+    app.registry.expire();
     report.add(run(app, budget).await?);
     if report.has_work_within(SOON_MS) {
         hand_off(app, occasion, nudger).await;
