@@ -15,7 +15,11 @@ use crate::wake::{Room, Work};
 /// How long a claim whose answer was lost is asked for again: as long as a lease usually runs.
 pub(super) const CLAIM_AGAIN: Duration = Duration::from_secs(60);
 
-/// Claims and starts what can be: at most a batch in all.
+/// How many claims one pass makes: several scripts in one round trip, so that a store that answers late (each write
+/// waits for the disk, or a network) does not hold up the processors.
+pub(super) const PASS: usize = 4 * BATCH;
+
+/// Claims and starts what can be, at most [`PASS`] in all.
 pub(super) async fn attempts(
     app: &App,
     look: &Look,
@@ -88,7 +92,7 @@ impl<'p> Table<'p> {
             .zip(capacities)
             // Looking at one at least tells whether something waits.
             .map(|(target, most)| {
-                (*target, app.wake.dispatch_share(target).min(most).clamp(1, BATCH))
+                (*target, app.wake.dispatch_share(target).min(most).clamp(1, PASS))
             })
             .collect();
         let ids: Vec<&str> = serving.iter().map(|p| p.id.as_str()).collect();
@@ -131,7 +135,7 @@ impl<'p> Table<'p> {
         app: &App,
         serving: &[&Processor],
     ) -> (Vec<ClaimAsk>, HashMap<ActionId, Room>) {
-        let most = BATCH.min(app.wake.free_dispatches());
+        let most = PASS.min(app.wake.free_dispatches());
         let shares = fair::deal(&self.places, &self.waiting, most);
         let mut rooms = HashMap::new();
         let mut asks = Vec::new();
@@ -151,13 +155,11 @@ impl<'p> Table<'p> {
                 .into_iter()
                 .map(|(number, id)| (id, number, new_token()))
                 .collect();
-            if !actions.is_empty() {
-                asks.push(ClaimAsk {
-                    processor: Candidate { id: processor.id.clone(), name: processor.name.clone() },
-                    seen_at: self.seen_at,
-                    actions,
-                });
-            }
+            asks.extend(actions.chunks(BATCH).map(|actions| ClaimAsk {
+                processor: Candidate { id: processor.id.clone(), name: processor.name.clone() },
+                seen_at: self.seen_at,
+                actions: actions.to_vec(),
+            }));
         }
         (asks, rooms)
     }

@@ -1,6 +1,6 @@
 //! Claiming outcomes that are due, host by host.
 
-use super::claim::CLAIM_AGAIN;
+use super::claim::{CLAIM_AGAIN, PASS};
 use super::{Left, TickReport, start};
 use crate::again::{insist, until};
 use crate::app::{App, new_token};
@@ -31,7 +31,7 @@ pub(super) async fn deliveries(
         return Ok(Left { waiting: true, claimable: true });
     }
     let most = hosts.iter().map(|host| app.wake.delivery_share(host)).max();
-    let most = most.unwrap_or_default().clamp(1, BATCH);
+    let most = most.unwrap_or_default().clamp(1, PASS);
     let queues = app.store.deliveries(&hosts, most).await?;
     let mut left_waiting = false;
     let mut asks = Vec::with_capacity(hosts.len());
@@ -49,7 +49,12 @@ pub(super) async fn deliveries(
         let used_up = actions.len() < count;
         left_waiting |= used_up || count == most;
         let not_before = if used_up { look.now + SHARE_USED_UP_MS } else { 0 };
-        asks.push(DeliveryAsk { host: host.to_owned(), actions, not_before });
+        let ask = |actions| DeliveryAsk { host: host.to_owned(), actions, not_before };
+        if actions.is_empty() {
+            asks.push(ask(actions));
+        } else {
+            asks.extend(actions.chunks(BATCH).map(|actions| ask(actions.to_vec())));
+        }
     }
     let lease = delivery_lease_ms(app);
     let claims = insist(until(CLAIM_AGAIN), || app.store.claim_deliveries(&asks, lease)).await?;

@@ -36,9 +36,6 @@ const ROUNDS: u32 = 5;
 /// A round's time is divided among three phases under load and two without.
 const LOADED_SHARE: f64 = 0.28;
 const ALONE_SHARE: f64 = 0.08;
-/// How many ended actions Baton keeps: so few that forgetting them keeps pace within a run, as it does in a process
-/// that runs for long.
-const KEPT: &str = "10000";
 /// How many actions the round trips are counted over.
 const COUNTED: usize = 200;
 
@@ -150,11 +147,7 @@ async fn start_ceiling(redis: &Redis, dir: &DataDir, receiver: &str, urls: &[Str
 }
 
 async fn start_baton(redis: &Redis, ids: &[String], urls: &[String]) -> Baton {
-    let baton = BatonSpec::on(&redis.socket_url())
-        .env("BATON_RETENTION_MAX", KEPT)
-        .env("BATON_RETENTION_MIN_AGE_MS", "1000")
-        .start()
-        .await;
+    let baton = BatonSpec::on(&redis.socket_url()).start().await;
     for (id, url) in ids.iter().zip(urls) {
         let processor = RegisterIn {
             id: id.clone(),
