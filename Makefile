@@ -38,10 +38,10 @@ bench: ## Measure throughput and latency against the ceiling of this machine
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
 	$(TARGET)/release/bench
 
-soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECONDS=60 BREAK=token|persist|lease|delivery
+soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECONDS=60 BREAK=token|persist|lease|delivery MODE=isolation|memory
 	@$(INSTALL) build redis
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
-	$(TARGET)/release/soak
+	$(TARGET)/release/soak $(MODE)
 
 package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE=release ZIGBUILD=1
 	@$(INSTALL) build python

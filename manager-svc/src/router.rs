@@ -14,10 +14,9 @@ use tower_http::trace::TraceLayer;
 
 use crate::app::{self, App};
 use crate::error::{self, ApiError, Kind};
+use crate::handlers::body::MAX_BODY_BYTES;
 use crate::handlers::{action, complete, dashboard, health, meta, metrics, operate, processor};
 
-/// The largest body: above 100 small actions, below what API gateways let through (10 MB).
-pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// A request may take as long as the longest long poll, and some.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(29);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

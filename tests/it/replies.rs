@@ -189,7 +189,12 @@ async fn a_hold_lasts_as_long_as_the_processor_asked_and_at_most_five_minutes() 
         } else {
             let why = "it is asked again at";
             let why = format!("every processor of `{id}` is busy; {why} {until}");
-            assert_eq!(world.baton.get(&submitted).await.waiting, Some(why));
+            // The manager's own copy of the processors learns of the hold a moment later.
+            eventually("it says why it waits", async || {
+                let waiting = world.baton.get(&submitted).await.waiting;
+                waiting.filter(|waiting| *waiting == why)
+            })
+            .await;
             assert_eq!(busy.arrivals().len(), 1);
         }
     }

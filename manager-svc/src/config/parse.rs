@@ -139,6 +139,9 @@ pub(super) fn schedule(text: &str) -> Result<Vec<u64>, String> {
     if delays.is_empty() || delays.len() > 50 || delays.iter().any(|delay| *delay > LONGEST) {
         return Err(format!("must have 1 to 50 delays of at most {LONGEST} milliseconds"));
     }
+    if delays[0] != 0 {
+        return Err("must begin with 0: the first send is at once".to_owned());
+    }
     Ok(delays)
 }
 

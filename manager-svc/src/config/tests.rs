@@ -104,6 +104,7 @@ fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
         ("BATON_HEALTH_INTERVAL_MS", "10s", "from 100 to 3600000"),
         ("BATON_DELIVERY_SCHEDULE_MS", "-1", "as in `0 5000 300000`"),
         ("BATON_DELIVERY_SCHEDULE_MS", ",", "1 to 50 delays"),
+        ("BATON_DELIVERY_SCHEDULE_MS", "5 10", "must begin with 0"),
         ("BATON_RETENTION_MS", "1", "from 1000 to"),
         ("BATON_RETENTION_MAX", "-1", "from 0 to"),
         ("BATON_RETENTION_MIN_AGE_MS", "10m", "from 0 to"),

@@ -1,5 +1,6 @@
 //! Reading request bodies: every refusal names the field by its path.
 
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -7,6 +8,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, Kind};
+
+/// The largest body: above 100 small actions, below what API gateways let through (10 MB).
+pub(crate) const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 
 /// A request body whose content type is JSON, as it came.
 #[derive(Debug)]
@@ -25,9 +29,14 @@ impl<S: Send + Sync> FromRequest<S> for JsonBytes {
             return Err(ApiError::new(Kind::UnsupportedMediaType)
                 .detail("Send the header `content-type: application/json`."));
         }
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            // The limit is the layer's; what else fails here is the connection.
-            ApiError::new(Kind::BodyTooLarge).detail(rejection.body_text())
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                ApiError::new(Kind::BodyTooLarge).detail(format!(
+                    "At most {MAX_BODY_BYTES} bytes are right: send fewer actions at a time."
+                ))
+            }
+            // What else fails here is the connection.
+            _ => ApiError::new(Kind::BadJson).detail("The body ended before its time."),
         })
     }
 }

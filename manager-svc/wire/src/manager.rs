@@ -20,7 +20,6 @@ pub struct ManagerMeta {
     /// The store, and what it promises.
     pub store: StoreMeta,
     /// How often the store held what it never should and was repaired, since ever: any is a bug to report.
-    #[serde(default)]
     pub repaired: u64,
     /// Every registered processor, by id.
     pub processors: Vec<ProcessorOut>,

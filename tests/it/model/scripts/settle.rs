@@ -1,4 +1,4 @@
-//! `advance_action`, `finish_action`, `retry_attempt`, `fail_action`: what settles an attempt.
+//! `advance_action`, `finish_action`, `retry_attempt`, `end_action`: what settles an attempt.
 
 use super::fence::Fence;
 use super::{Wish, output, standing};

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use baton_wire::signature::Secrets;
 use kit::{BatonSpec, Break, Command, Proxy, Redis, ScriptProxy, Scripts};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::caller::Caller;
@@ -195,9 +194,7 @@ async fn left(world: &World) -> Option<String> {
     (left > 0).then(|| format!("everything was delivered, and the manager still holds {queues:?}"))
 }
 
-/// How much the managers say they had to repair; nothing when they do not say.
+/// How much the managers had to repair.
 async fn repaired(world: &World) -> u64 {
-    let meta: Value = serde_json::from_slice(&world.managers[0].fetch("/meta").await.body)
-        .expect("the manager describes itself");
-    meta.get("repaired").and_then(Value::as_u64).unwrap_or(0)
+    world.managers[0].meta().await.repaired
 }
