@@ -113,6 +113,8 @@ pub(crate) async fn fail(
             .max(failed.retry_after_ms.unwrap_or(0).min(backoff::MAX_MS));
         let retried = app.store.retry(action, why, &request.nonce, backoff, &failed.failure);
         let settled = retried.await?.map(|_| Follow::Nothing);
+        // When it is ready again a loop must know, also one that sleeps until something else is due.
+        app.wake.nudge();
         app.wake.freed();
         return Ok(settled);
     }

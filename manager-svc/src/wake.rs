@@ -8,7 +8,7 @@ mod claimable;
 mod places;
 mod waiters;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::ActionId;
@@ -44,6 +44,7 @@ pub(crate) struct Wake {
     waiters: Waiters,
     /// No processor can be reached from this process.
     sick: AtomicBool,
+    frees: AtomicU64,
 }
 
 impl std::fmt::Debug for Wake {
@@ -62,6 +63,7 @@ impl Default for Wake {
             claimable,
             waiters: Waiters::default(),
             sick: AtomicBool::new(false),
+            frees: AtomicU64::new(0),
         }
     }
 }
@@ -141,13 +143,28 @@ impl Wake {
     }
 
     /// A processor has room again: worth a look only when something was left waiting.
+    /// A process without a loop cannot know whether something waits: it asks for the look each time.
     pub(crate) fn freed(&self) {
-        self.claimable.freed();
+        self.frees.fetch_add(1, Ordering::Relaxed);
+        if self.take.get().is_none() {
+            self.nudge();
+        } else {
+            self.claimable.freed();
+        }
     }
 
-    /// Notes whether the last look left something waiting.
-    pub(crate) fn set_backlog(&self, backlog: bool) {
+    /// How often a processor has had room again, so far.
+    pub(crate) fn frees(&self) -> u64 {
+        self.frees.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the last look left something waiting. What has got room since [`Wake::frees`] was `before`
+    /// may not have been seen by it, and did not know of the backlog.
+    pub(crate) fn set_backlog(&self, backlog: bool, before: u64) {
         self.claimable.set_backlog(backlog);
+        if backlog && self.frees() != before {
+            self.nudge();
+        }
     }
 
     /// Waits until somebody says that there is work; what was said before counts.

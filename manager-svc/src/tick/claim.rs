@@ -1,10 +1,10 @@
 //! Claiming queued attempts for processors with room.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::{Left, TickReport, start};
-use crate::again::{insist, until};
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_token};
 use crate::domain::fair::{self, Place, Waiting};
 use crate::domain::{Action, ActionId, Failure, TokenHash};
@@ -44,6 +44,13 @@ pub(super) async fn attempts(
     let claims = insist(until(CLAIM_AGAIN), || app.store.claim_attempts(&asks)).await?;
     for (action, token) in claims.bare {
         give_up(app, &action, &token).await;
+    }
+    let answered: HashSet<&str> =
+        claims.whole.iter().map(|claimed| claimed.assignment.processor.as_str()).collect();
+    if asks.iter().any(|ask| !answered.contains(ask.processor.id.as_str())) {
+        // One that takes nothing, by a change that the copy does not know of yet, must not keep the others of
+        // its name from what was dealt to it.
+        app.registry.expire();
     }
     let mut rooms = rooms;
     for claimed in claims.whole {
@@ -175,7 +182,9 @@ async fn give_up(app: &App, action: &Action, token: &TokenHash) {
         retry_after_ms: None,
     };
     let request = Request::new(app, action);
-    let settled = settle::fail(app, action, Why::Token(token), &request, &failed, None);
+    let settled = insist(until(PATIENCE), || {
+        settle::fail(app, action, Why::Token(token), &request, &failed, None)
+    });
     if let Err(error) = Box::pin(settled).await {
         tracing::warn!(action_id = %action.id, %error, "an attempt was left to its lease");
     }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::claim::dispatch_wait;
 use super::{Budget, TickReport, start};
+use crate::again::{PATIENCE, insist, until};
 use crate::app::App;
 use crate::domain::{Action, ActionId, Failure};
 use crate::settle::{self, Failed, Request};
@@ -143,7 +144,10 @@ async fn settle_one(
         (Ground::Lease, None) => return Ok(false),
     };
     let request = Request::new(app, action);
-    match Box::pin(settle::fail(app, action, why, &request, failed, None)).await? {
+    // The same request until it is answered: what its script claimed is known to nobody else.
+    let settled =
+        insist(until(PATIENCE), || settle::fail(app, action, why, &request, failed, None));
+    match Box::pin(settled).await? {
         Settled::Accepted(follow) => {
             if let Some(work) = request.into_work(follow) {
                 start(app, work);

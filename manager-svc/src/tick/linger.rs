@@ -78,7 +78,9 @@ async fn while_there_is_work(
 ) -> Result<(), Error> {
     let mut renewed = Instant::now();
     loop {
-        report.add(run(app, budget).await?);
+        // No longer than the key holds without being renewed.
+        let beat = Budget { until: budget.until.min(Instant::now() + RENEW) };
+        report.add(run(app, beat).await?);
         let soon = report.ready_in_ms.filter(|ms| *ms <= SOON_MS).map(Duration::from_millis);
         let waits = report.claimable || soon.is_some() || !app.calls.is_empty();
         if !waits || Instant::now() >= until {

@@ -96,6 +96,7 @@ async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), 
     stage("restarts", restarts::hand_back(app, budget, report).await)?;
     stage("trim", trim::bound_memory(app, budget, report).await)?;
     stage("repairs", reconcile::repairs(app, report).await)?;
+    let frees = app.wake.frees();
     let look = app.store.look().await?;
     stage("deadlines", due::deadlines(app, &look, report).await)?;
     stage("delays", due::delayed(app, &look, report).await)?;
@@ -103,7 +104,7 @@ async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), 
     let may_claim = Instant::now() < budget.until;
     let queued = stage("attempts", claim::attempts(app, &look, may_claim, report).await)?;
     let due = stage("deliveries", outcomes::deliveries(app, &look, may_claim, report).await)?;
-    app.wake.set_backlog(queued.waiting || due.waiting);
+    app.wake.set_backlog(queued.waiting || due.waiting, frees);
     report.claimable = queued.claimable || due.claimable;
     report.ready_in_ms = next_ready(app, &look);
     report.next_in_ms = next_due(app, &look);

@@ -2,7 +2,7 @@
 
 use super::claim::{CLAIM_AGAIN, PASS};
 use super::{Left, TickReport, start};
-use crate::again::{insist, until};
+use crate::again::{PATIENCE, insist, until};
 use crate::app::{App, new_token};
 use crate::domain::{Action, TokenHash};
 use crate::settle::delivery_lease_ms;
@@ -75,8 +75,10 @@ async fn give_up(app: &App, action: &Action, token: &TokenHash) {
     let Some(receiver) = &action.receiver else { return };
     let end = DeliveryEnd::Exhausted("the result is not in the store any more".to_owned());
     let retention = app.config.retention.retention_ms;
-    let settled = app.store.settle_delivery(action, receiver, token, &end, retention).await;
-    if let Err(error) = settled {
+    let settled = insist(until(PATIENCE), || {
+        app.store.settle_delivery(action, receiver, token, &end, retention)
+    });
+    if let Err(error) = settled.await {
         tracing::warn!(action_id = %action.id, %error, "a delivery was left to its lease");
     }
 }

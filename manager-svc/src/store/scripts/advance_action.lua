@@ -16,7 +16,6 @@ elseif refusal then
 end
 local now, stamp = clock()
 call('ZREM', KEYS[4], ARGV[1])
-if KEYS[2] ~= KEYS[3] then call('UNLINK', KEYS[2]) end
 local processor, since = holder(r[6], stamp)
 count(KEYS[5], not failure, now - since)
 local claim = ARGV[12] ~= '' and choose(9, tonumber(ARGV[11]), ARGV[9], now)
@@ -35,4 +34,6 @@ else
 end
 append(fields, {'queued', format('%d %s', seq, stamp)})
 call('HSET', KEYS[1], unpack(fields))
+-- Not before: the record names it until now.
+if KEYS[2] ~= KEYS[3] then call('UNLINK', KEYS[2]) end
 return {1, now, claim or {0}}

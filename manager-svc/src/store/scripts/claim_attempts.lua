@@ -9,17 +9,23 @@ local now, stamp = clock()
 local takes = p[1] == ARGV[2] and p[2] == 'active' and tonumber(p[3] or 0) <= now
 local room = takes and p[4] - call('ZCARD', KEYS[2]) or 0
 local answer, taken = {p[5] or '', p[6] or ''}, false
+-- A copy that arrives long after the look only tells what the first one claimed.
+local looked = tonumber(ARGV[3])
+local fresh = now - looked < 5000
 local claim = {0, ARGV[1], p[5], p[6], p[7] or ''}
 for i = 1, #KEYS - 5 do
   local action, id, token, seen = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
-  local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued')
+  local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued', 'status')
   local mine, seq, ready = r[1] == token, string.match(r[6] or '', '^(%d+) (%d+)$')
   local lease = string.match(r[5] or '', '^%d+')
   local first = not mine and (call('ZRANGE', KEYS[3], 0, 0)[1] == id or call('ZRANGE', KEYS[4], 0, 0)[1] == id)
   if not (seq and lease and r[2] and r[3] and r[4]) then
     -- No record, or none that can be read: it must not block what is behind it.
     taken = call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 or taken
-  elseif first and seq == seen and tonumber(ready) <= tonumber(ARGV[3]) and room > 0 then
+  elseif first and fresh and room > 0 and seq == seen and (r[1] or '') == ''
+    and (r[7] == 'queued' or r[7] == 'running')
+    -- Nothing in here becomes ready later than in a moment, unless the server's clock has stepped back.
+    and (tonumber(ready) <= looked or tonumber(ready) > now + 1) then
     call('ZREM', KEYS[3], id)
     call('ZREM', KEYS[4], id)
     mine, taken, room = true, true, room - 1

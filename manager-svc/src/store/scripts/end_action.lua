@@ -19,7 +19,8 @@ end
 local now, stamp = clock()
 local live = tonumber(call('ZSCORE', KEYS[5], ARGV[1]) or math.huge)
 if ARGV[3] == '' then
-  local over = r[5] == ARGV[6] and live <= (why == 'cancel' and live or now) and live < math.huge
+  local open = r[3] == 'queued' or r[3] == 'running'
+  local over = open and r[5] == ARGV[6] and live <= (why == 'cancel' and live or now) and live < math.huge
   state = r[1] and (over and 'current' or 'stale') or 'unknown'
 elseif why == 'lease' and tonumber(call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then
   state = 'stale'

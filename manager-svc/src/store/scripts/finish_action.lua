@@ -16,7 +16,6 @@ elseif refusal then
 end
 local now, stamp = clock()
 call('ZREM', KEYS[4], ARGV[1])
-if KEYS[2] ~= KEYS[3] then call('UNLINK', KEYS[2]) end
 local processor, since = holder(r[6], stamp)
 count(KEYS[5], not failure, now - since)
 call('ZREM', KEYS[6], ARGV[1])
@@ -29,6 +28,8 @@ append(fields, {'v', format('%d', r[5] + 1), 'status', ARGV[9], 'token', '', 'da
   'a:' .. r[7], line(step, processor, since, stamp, failure),
   settlement(ARGV[7], step), table.concat({ARGV[3], ARGV[4], stamp, claimed and 1 or 0}, ' ')})
 call('HSET', KEYS[1], unpack(fields))
+-- Not before: the record names it until now.
+if KEYS[2] ~= KEYS[3] then call('UNLINK', KEYS[2]) end
 if ARGV[10] == '' then
   ended(KEYS[1], KEYS[3], KEYS[10], ARGV[13])
 end

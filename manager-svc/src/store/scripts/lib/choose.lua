@@ -8,9 +8,9 @@ local function choose(first, candidates, target, now)
     local k = first + 4 * (i - 1)
     local p = call('HMGET', KEYS[k],
       'id', 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
-    if p[3] == 'active' and (p[1] == target or p[2] == target) and tonumber(p[4] or 0) <= now then
+    if p[3] == 'active' and (p[1] == target or p[2] == target) and (tonumber(p[4] or '') or 0) <= now then
       local load = call('ZCARD', KEYS[k + 1])
-      if load < tonumber(p[5]) and (not least or load < least)
+      if load < (tonumber(p[5] or '') or 0) and (not least or load < least)
         and call('EXISTS', KEYS[k + 2], KEYS[k + 3]) == 0 then
         best, least = {i, p[1], p[6], p[7], p[8] or ''}, load
       end
