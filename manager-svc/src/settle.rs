@@ -115,7 +115,7 @@ pub(crate) async fn fail(
         let settled = retried.await?.map(|_| Follow::Nothing);
         // When it is ready again a loop must know, also one that sleeps until something else is due.
         app.wake.nudge();
-        app.wake.freed();
+        freed(app, action);
         return Ok(settled);
     }
     if of_attempt && action.job().on_failure == OnFailure::Skip {
@@ -136,7 +136,7 @@ pub(crate) async fn fail(
         }
         refused => refused.map(|_| Follow::Nothing),
     };
-    app.wake.freed();
+    freed(app, action);
     Ok(settled)
 }
 
@@ -192,8 +192,15 @@ async fn go_on(
             refused => refused.map(|_| Follow::Nothing),
         }
     };
-    app.wake.freed();
+    freed(app, action);
     Ok(settled)
+}
+
+/// Whoever held the attempt has room again.
+fn freed(app: &App, action: &Action) {
+    if let Some(running) = &action.attempt {
+        app.wake.freed(&running.processor);
+    }
 }
 
 fn ending<'r>(app: &App, request: &'r Request, token: &'r TokenHash) -> Ending<'r> {

@@ -8,7 +8,8 @@ mod claimable;
 mod places;
 mod waiters;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::ActionId;
@@ -44,7 +45,6 @@ pub(crate) struct Wake {
     waiters: Waiters,
     /// No processor can be reached from this process.
     sick: AtomicBool,
-    frees: AtomicU64,
 }
 
 impl std::fmt::Debug for Wake {
@@ -63,7 +63,6 @@ impl Default for Wake {
             claimable,
             waiters: Waiters::default(),
             sick: AtomicBool::new(false),
-            frees: AtomicU64::new(0),
         }
     }
 }
@@ -142,29 +141,24 @@ impl Wake {
         self.claimable.nudge();
     }
 
-    /// A processor has room again: worth a look only when something was left waiting.
-    /// A process without a loop cannot know whether something waits: it asks for the look each time.
-    pub(crate) fn freed(&self) {
-        self.frees.fetch_add(1, Ordering::Relaxed);
+    /// A processor has room again: worth a look only when something was left waiting for it. A process without a
+    /// loop cannot know whether something waits: it asks for the look each time.
+    pub(crate) fn freed(&self, processor: &str) {
         if self.take.get().is_none() {
             self.nudge();
         } else {
-            self.claimable.freed();
+            self.claimable.freed(processor);
         }
     }
 
-    /// How often a processor has had room again, so far.
-    pub(crate) fn frees(&self) -> u64 {
-        self.frees.load(Ordering::Relaxed)
+    /// A look begins: what gets room from now on may not be seen by it.
+    pub(crate) fn begin_look(&self) {
+        self.claimable.begin_look();
     }
 
-    /// Notes whether the last look left something waiting. What has got room since [`Wake::frees`] was `before`
-    /// may not have been seen by it, and did not know of the backlog.
-    pub(crate) fn set_backlog(&self, backlog: bool, before: u64) {
-        self.claimable.set_backlog(backlog);
-        if backlog && self.frees() != before {
-            self.nudge();
-        }
+    /// Notes what the look left waiting: for which processors, and whether places of this process were missing.
+    pub(crate) fn end_look(&self, processors: HashSet<String>, places: bool) {
+        self.claimable.end_look(processors, places);
     }
 
     /// Waits until somebody says that there is work; what was said before counts.

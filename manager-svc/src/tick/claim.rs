@@ -36,7 +36,7 @@ pub(super) async fn attempts(
         return Ok(Left::default());
     }
     let table = Table::look(app, &serving).await?;
-    let left = table.left();
+    let mut left = table.left(app, &serving);
     let (asks, rooms) = if may_claim { table.deal(app, &serving) } else { Default::default() };
     if asks.is_empty() {
         return Ok(left);
@@ -51,7 +51,9 @@ pub(super) async fn attempts(
         // One that takes nothing, by a change that the copy does not know of yet, must not keep the others of
         // its name from what was dealt to it.
         app.registry.expire();
+        app.wake.nudge();
     }
+    left.places |= app.wake.free_dispatches() == 0;
     let mut rooms = rooms;
     for claimed in claims.whole {
         // Room was taken for each id that was asked for.
@@ -121,14 +123,16 @@ impl<'p> Table<'p> {
         Ok(Self { seen_at: heads.seen_at, targets, queues, waiting, places })
     }
 
-    fn left(&self) -> Left {
+    fn left(&self, app: &App, serving: &[&Processor]) -> Left {
         let waits = |queue: usize| !self.waiting[queue].numbers.is_empty();
+        let busy = |place: &Place| waits(place.own) || waits(place.shared);
+        let waiting = self.places.iter().zip(serving).filter(|(place, _)| busy(place));
+        let mut targets = self.targets.iter().enumerate();
         Left {
-            waiting: (0..self.waiting.len()).any(waits),
-            claimable: self
-                .places
-                .iter()
-                .any(|place| place.room > 0 && (waits(place.own) || waits(place.shared))),
+            waiting: waiting.map(|(_, processor)| processor.id.clone()).collect(),
+            places: targets
+                .any(|(queue, target)| waits(queue) && app.wake.dispatch_share(target) == 0),
+            claimable: self.places.iter().any(|place| place.room > 0 && busy(place)),
         }
     }
 

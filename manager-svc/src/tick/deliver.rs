@@ -43,7 +43,6 @@ pub(super) async fn send(app: App, claimed: Box<ClaimedDelivery>, _room: Room) {
         insist(lease, || app.store.settle_delivery(&action, &receiver, &token, &end, retention));
     match settled.await {
         Ok(true) => {
-            app.wake.freed();
             if let DeliveryEnd::Again(_, why) | DeliveryEnd::Exhausted(why) = &end {
                 tracing::info!(action_id = %action.id, host = receiver.host, why, "a delivery failed");
                 app.wake.nudge();

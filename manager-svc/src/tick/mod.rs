@@ -12,6 +12,7 @@ mod reconcile;
 mod restarts;
 mod trim;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -96,7 +97,7 @@ async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), 
     stage("restarts", restarts::hand_back(app, budget, report).await)?;
     stage("trim", trim::bound_memory(app, budget, report).await)?;
     stage("repairs", reconcile::repairs(app, report).await)?;
-    let frees = app.wake.frees();
+    app.wake.begin_look();
     let look = app.store.look().await?;
     stage("deadlines", due::deadlines(app, &look, report).await)?;
     stage("delays", due::delayed(app, &look, report).await)?;
@@ -104,7 +105,7 @@ async fn pass(app: &App, budget: Budget, report: &mut TickReport) -> Result<(), 
     let may_claim = Instant::now() < budget.until;
     let queued = stage("attempts", claim::attempts(app, &look, may_claim, report).await)?;
     let due = stage("deliveries", outcomes::deliveries(app, &look, may_claim, report).await)?;
-    app.wake.set_backlog(queued.waiting || due.waiting, frees);
+    app.wake.end_look(queued.waiting, queued.places || due.places);
     report.claimable = queued.claimable || due.claimable;
     report.ready_in_ms = next_ready(app, &look);
     report.next_in_ms = next_due(app, &look);
@@ -134,10 +135,12 @@ fn start(app: &App, work: Work) {
 }
 
 /// What a claim stage left.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Left {
-    /// Something waits, for whatever reason.
-    waiting: bool,
+    /// The processors for which something waits, for whatever reason.
+    waiting: HashSet<String>,
+    /// Whether places of this process were missing.
+    places: bool,
     /// Something could be claimed now.
     claimable: bool,
 }

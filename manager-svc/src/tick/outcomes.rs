@@ -28,12 +28,12 @@ pub(super) async fn deliveries(
     if hosts.is_empty() || app.wake.is_sick() {
         return Ok(Left::default());
     } else if !may_claim {
-        return Ok(Left { waiting: true, claimable: true });
+        return Ok(Left { claimable: true, ..Left::default() });
     }
     let most = hosts.iter().map(|host| app.wake.delivery_share(host)).max();
     let most = most.unwrap_or_default().clamp(1, PASS);
     let queues = app.store.deliveries(&hosts, most).await?;
-    let mut left_waiting = false;
+    let (mut left_waiting, mut used_up_any) = (false, false);
     let mut asks = Vec::with_capacity(hosts.len());
     let mut rooms = std::collections::HashMap::new();
     for (host, queue) in hosts.into_iter().zip(queues) {
@@ -48,6 +48,7 @@ pub(super) async fn deliveries(
             .collect();
         let used_up = actions.len() < count;
         left_waiting |= used_up || count == most;
+        used_up_any |= used_up;
         let not_before = if used_up { look.now + SHARE_USED_UP_MS } else { 0 };
         let ask = |actions| DeliveryAsk { host: host.to_owned(), actions, not_before };
         if actions.is_empty() {
@@ -66,7 +67,7 @@ pub(super) async fn deliveries(
         report.delivering += 1;
         start(app, Work::Delivery(Box::new(claimed), room));
     }
-    Ok(Left { waiting: left_waiting, claimable: left_waiting })
+    Ok(Left { places: used_up_any, claimable: left_waiting, ..Left::default() })
 }
 
 /// An outcome without its result cannot be sent: it is exhausted, where an operator finds it.

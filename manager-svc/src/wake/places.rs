@@ -98,7 +98,7 @@ impl Drop for Room {
             }
         }
         drop(held);
-        self.places.claimable.freed();
+        self.places.claimable.place_freed();
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
         let claimable = Arc::new(Claimable::default());
         let places = Places::new(2, Arc::clone(&claimable));
         let room = places.take("a");
-        claimable.set_backlog(true);
+        claimable.end_look(std::collections::HashSet::new(), true);
         drop(room);
         claimable.nudged().await;
     }
