@@ -17,6 +17,7 @@ mod ends;
 mod faults;
 mod fences;
 mod full;
+mod histories;
 mod invariants;
 mod lists;
 mod logins;

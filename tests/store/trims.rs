@@ -11,6 +11,7 @@ use crate::world::{PLENTY, World, ending};
 cases! {
     what_has_ended_is_forgotten_whole
     what_changed_since_it_was_seen_is_left_alone
+    a_copy_of_a_submission_takes_no_data_from_what_outlived_the_rest_of_it
     what_is_still_to_be_delivered_is_left_alone
     what_is_not_over_is_left_alone_wherever_it_is_listed
     an_entry_whose_record_has_expired_is_forgotten
@@ -88,6 +89,23 @@ async fn what_has_ended_is_forgotten_whole(world: &World) {
         .await;
     let answer = world.assert_unchanged(submit()).await.unwrap();
     assert!(matches!(&answer, manager_svc::store::Submitted::Known(ids) if ids.len() == 1));
+}
+
+async fn a_copy_of_a_submission_takes_no_data_from_what_outlived_the_rest_of_it(world: &World) {
+    world.register("p", "work", 9).await;
+    let key = IdempotencyKey { key: "key".to_owned(), body: "body".to_owned() };
+    for key in [None, Some(&key)] {
+        let new = [world.action(&["work"]), world.action(&["more"])];
+        let submit = || world.store.submit(&new, key, PLENTY, None);
+        submit().await.unwrap();
+        let claimed = world.claim("p", "work", &[&new[0].action.id]).await.pop().unwrap();
+        let (token, output) = (claimed.token.hash(), world.unchanged());
+        let step = StepEnd::succeeded(&token, &output);
+        world.store.finish(&claimed.action, step, Status::Succeeded, ending(None)).await.unwrap();
+        let ended = seen(world, Ended::Done).await;
+        assert_eq!(world.store.forget(Ended::Done, &ended).await.unwrap(), 0);
+        world.assert_unchanged(submit()).await.unwrap();
+    }
 }
 
 async fn what_changed_since_it_was_seen_is_left_alone(world: &World) {

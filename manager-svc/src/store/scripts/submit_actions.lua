@@ -13,18 +13,19 @@ local function each(visit)
     at = at + 7 + 2 * ARGV[at + 6]
   end
 end
-local function refuse(answer) each(function(_, data) call('UNLINK', data) end) return answer end
-local before = call('HMGET', KEYS[7], 'created', 'handed', 'token')
-if before[1] then
+-- A copy brings the names of payloads that may be in use since.
+local function refuse(answer)
   each(function(action, data, _, at)
     if call('HGET', action, 'data') ~= ARGV[at + 1] then call('UNLINK', data) end
   end)
-  return {1, tonumber(before[1]), chosen(first, tonumber(before[2]), before[3] == ARGV[3])}
+  return answer
+end
+local before = call('HMGET', KEYS[7], 'created', 'handed', 'token')
+if before[1] then
+  return refuse({1, tonumber(before[1]), chosen(first, tonumber(before[2]), before[3] == ARGV[3])})
 end
 local known = ARGV[4] ~= '' and call('HMGET', KEYS[5], 'hash', 'ids')
-if known and known[1] then
-  return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5})
-end
+if known and known[1] then return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5}) end
 local refusal = not_admitted(KEYS[2], KEYS[6], actions, ARGV[6], unpack(ARGV, 7, 6 + ARGV[5]))
 if refusal then return refuse(refusal) end
 -- Written a moment ago with a TTL: what has none to take away was not written.
@@ -54,7 +55,5 @@ each(function(action, _, queue, at)
   call('ZADD', KEYS[2], deadline, id)
   ids[#ids + 1] = id
 end)
-if known then
-  call('HSET', KEYS[5], 'hash', ARGV[4], 'ids', table.concat(ids, ' '), 'open', actions)
-end
+if known then call('HSET', KEYS[5], 'hash', ARGV[4], 'ids', table.concat(ids, ' '), 'open', actions) end
 return {1, now, claim or {0}}
