@@ -30,23 +30,23 @@ impl History<'_> {
     pub(super) async fn draw(&mut self) -> Call {
         self.late = self.one_in(5);
         loop {
-            let drawn = match self.random.random_range(0..50) {
+            let drawn = match self.random.random_range(0..56) {
                 0..5 => self.submit(),
-                5..13 => self.claim().await,
-                13..19 => self.go_on(),
-                19..25 => self.retry_or_end(),
-                25..27 => self.expire_or_cancel(),
-                27..29 => self.give_back(),
-                29 => self.renew(),
-                30..33 => self.promote().await,
-                33..36 => self.redrive(),
-                36 => self.redeliver(),
-                37..39 => self.claim_delivery().await,
-                39..43 => self.settle_delivery(),
-                43 => self.switch().await,
-                44 => self.drain().await,
-                45..47 => self.register().await,
-                47 => self.check().await,
+                5..14 => self.claim().await,
+                14..20 => self.go_on(),
+                20..26 => self.retry_or_end(),
+                26..28 => self.expire_or_cancel(),
+                28..32 => self.give_back().await,
+                32 => self.renew(),
+                33..36 => self.promote().await,
+                36..39 => self.redrive(),
+                39 => self.redeliver(),
+                40..42 => self.claim_delivery().await,
+                42..46 => self.settle_delivery(),
+                46 => self.switch().await,
+                47 => self.drain().await,
+                48..50 => self.register().await,
+                50..54 => self.check().await,
                 _ => self.forget().await,
             };
             if let Some(call) = drawn {
@@ -184,13 +184,14 @@ impl History<'_> {
         Some(Call::End { at, ground, nonce, send })
     }
 
-    fn give_back(&mut self) -> Option<Call> {
+    /// Of what a processor that started anew still holds, if there is such a thing; else of anything.
+    async fn give_back(&mut self) -> Option<Call> {
         let nonce = self.world.nonce();
-        let boots = self.boots.clone();
+        let processors = self.world.direct.processors().await.unwrap();
         let restarted = |action: &Action| {
             action.attempt.as_ref().is_some_and(|running| {
-                let boot = boots.get(running.processor.as_str());
-                running.started_at.is_some_and(|at| boot.is_some_and(|boot| at < *boot))
+                let holder = processors.iter().find(|one| one.id == running.processor);
+                running.started_at < holder.and_then(|one| one.started_at)
             })
         };
         if let Some(at) = self.seen(restarted) {

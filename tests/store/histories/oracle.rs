@@ -53,7 +53,9 @@ impl Oracle {
             && answer.accepted
         {
             let new = new.iter().map(|new| new.action.id.clone());
-            ids.extend(new.filter(|id| !self.known.contains_key(id.as_str())));
+            let is_new =
+                |id: &ActionId| !self.known.contains_key(id.as_str()) && !self.has_forgotten(id);
+            ids.extend(new.filter(is_new));
         }
         ids
     }
