@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Builds every function and zips it as Lambda wants it: target/lambda/NAME.zip, each with one file, `bootstrap`.
+The zips of another profile than `function` are for trying out, and go to target/lambda/PROFILE/.
 
 By environment:
   ARCH      x86_64 (default) or arm64
-  PROFILE   the Cargo profile: `function` (default, small and slow to build) or another, as `release`
+  PROFILE   the Cargo profile: `function` (default, small and slow to build) or another, as `local` (soon built)
   ZIGBUILD  1 builds with cargo-zigbuild against Lambda's own glibc, on a machine whose glibc is newer, or for the
             other processor (`pip install cargo-zigbuild`, which brings the compiler along)
 
@@ -112,8 +113,9 @@ def main() -> None:
     arch, profile = os.environ.get("ARCH", "x86_64"), os.environ.get("PROFILE", SMALL_PROFILE)
     if arch not in TRIPLES:
         die(f"ARCH={arch} is not a processor of Lambda: {' or '.join(TRIPLES)}")
-    built, out, problems = build(arch, profile), target() / "lambda", []
-    out.mkdir(exist_ok=True)
+    built, problems = build(arch, profile), []
+    out = target() / "lambda" / ("" if profile == SMALL_PROFILE else profile)
+    out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.zip"):
         old.unlink()
     for name in names():

@@ -9,9 +9,10 @@ use baton_wire::processor::RegisterOut;
 use baton_wire::signature::Secrets;
 use rustix::process::Signal;
 
-use crate::child::{Child, binary};
+use crate::child::Child;
 use crate::client::Client;
 use crate::data_dir::DataDir;
+use crate::form::Form;
 use crate::processor::Processor;
 use crate::redis::Redis;
 use crate::wait::Patience;
@@ -89,12 +90,11 @@ impl BatonSpec {
     }
 
     fn launch(&self) -> Child {
-        // `KIT_FORM=functions` runs the scenarios against the functions; an embedded Redis is the server's alone.
-        let functions = self.redis_url.is_some()
-            && std::env::var("KIT_FORM").is_ok_and(|form| form == "functions");
-        let mut command = Command::new(binary(if functions { "cloud" } else { "baton" }));
+        // An embedded Redis is the server's alone.
+        let form = if self.redis_url.is_some() { Form::of_run() } else { Form::Server };
+        let mut command = Command::new(form.program());
         command.current_dir(self.data_dir.path());
-        if !functions {
+        if form == Form::Server {
             command.arg("serve");
         }
         for (name, _) in std::env::vars_os() {
@@ -110,10 +110,10 @@ impl BatonSpec {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let log = format!("baton.{}.log", std::process::id());
         let log = self.data_dir.file(&log);
-        if functions {
-            Child::spawn_leader("cloud", &mut command, &log)
-        } else {
+        if form == Form::Server {
             Child::spawn("baton", &mut command, &log)
+        } else {
+            Child::spawn_leader("cloud", &mut command, &log)
         }
     }
 }
