@@ -130,6 +130,11 @@ pub fn thaw(pid: u32) {
     send(pid, Signal::CONT);
 }
 
+/// Kills a process (SIGKILL); it may be gone already.
+pub fn kill(pid: u32) {
+    send(pid, Signal::KILL);
+}
+
 /// Sends a signal to a process, which may be gone already.
 pub(crate) fn send(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

@@ -1,0 +1,78 @@
+"""What a scenario may change about the deployment: which Redis it runs on, and the functions' variables.
+
+Answers `PUT /` with the variables of one manager, as `baton serve` would be started with them, by where to reach it and
+what it signs with. While a scenario runs, `tick` gets a beat each second, so that what waits for the schedule does not
+take minutes; the schedule itself is proved apart.
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from deployment import Deployment
+from forwarder import Forwarder
+
+SECRETS = ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS")
+# What makes sense to one process only.
+OWN = ("BATON_BIND", "BATON_DATA_DIR", "BATON_PUBLIC_URL")
+BEAT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}
+BEAT_EACH_S = 1.0
+
+
+class Control:
+    """Serves one scenario at a time."""
+
+    def __init__(self, deployment: Deployment, forwarder: Forwarder) -> None:
+        self.deployment, self.forwarder = deployment, forwarder
+        self.lock, self.ended = threading.Lock(), threading.Event()
+        control = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:  # the name that the base class looks for
+                length = int(self.headers.get("content-length", 0))
+                try:
+                    status, answer = 200, control.configure(json.loads(self.rfile.read(length)))
+                except Exception as error:  # whatever it is, the scenario is to see it
+                    status, answer = 500, {"error": f"{type(error).__name__}: {error}"}
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        for work in (self.server.serve_forever, self._beat):
+            threading.Thread(target=work, daemon=True).start()
+
+    def configure(self, variables: dict[str, str]) -> dict[str, str]:
+        """Gives every function these variables, and a process made ready with them."""
+        variables = {name: value for name, value in variables.items() if name not in OWN}
+        store = urlsplit(variables.get("REDIS_URL", ""))
+        with self.lock:
+            # Processes first, so that none sees the new Redis with old variables.
+            if store.scheme == "redis" and store.hostname == "127.0.0.1" and store.path in ("", "/"):
+                del variables["REDIS_URL"]
+                self.forwarder.switch(store.port)
+            secrets = self.deployment.secrets()
+            if any(variables.get(name, secrets[name]) != secrets[name] for name in SECRETS):
+                # The secret in the cloud and a variable may not say the same thing: the variables say it all.
+                variables = secrets | variables
+            else:
+                variables = {name: value for name, value in variables.items() if name not in SECRETS}
+            self.deployment.configure(variables)
+        return {"url": self.deployment.url} | secrets | {k: v for k, v in variables.items() if k in SECRETS}
+
+    def stop(self) -> None:
+        self.ended.set()
+        self.server.shutdown()
+        self.deployment.configure({})
+
+    def _beat(self) -> None:
+        while not self.ended.wait(BEAT_EACH_S):
+            with self.lock:
+                self.deployment.invoke("tick", BEAT)
