@@ -16,6 +16,7 @@ mod reached;
 mod reduce;
 mod scripts;
 mod state;
+mod ticker;
 mod world;
 
 use event::Event;
