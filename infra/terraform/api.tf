@@ -44,9 +44,8 @@ resource "aws_apigatewayv2_stage" "baton" {
   auto_deploy = true
 
   default_route_settings {
-    throttling_rate_limit    = var.throttle.rate
-    throttling_burst_limit   = var.throttle.burst
-    detailed_metrics_enabled = true
+    throttling_rate_limit  = var.throttle.rate
+    throttling_burst_limit = var.throttle.burst
   }
 
   access_log_settings {

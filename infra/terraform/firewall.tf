@@ -15,7 +15,7 @@ locals {
         for port in local.egress_ports : "${cidr} ${port}" => { cidr = cidr, from = port, to = port }
       }
     ]...),
-    !local.in_vpc ? {} : { for cidr in concat(var.processor_cidrs, var.response_cidrs) : cidr => { cidr = cidr, from = 1, to = 65535 } },
+    !local.in_vpc ? {} : { for cidr in distinct(concat(var.processor_cidrs, var.response_cidrs)) : cidr => { cidr = cidr, from = 1, to = 65535 } },
   )
 }
 

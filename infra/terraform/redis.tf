@@ -1,15 +1,19 @@
 locals {
-  # ElastiCache's, or what the URL says.
-  redis_port = tonumber(try(regex(":([0-9]+)(/[0-9]*)?$", var.redis_url)[0], 6379))
+  # Of a store of one's own, what its URL says.
+  redis_port = var.tier == "external" ? tonumber(try(regex(":([0-9]+)(/[0-9]*)?$", var.redis_url)[0], 6379)) : var.redis_port
   cache_name = "${var.name}-${var.tier}"
 
-  redis_address = {
-    serverless = try("${aws_elasticache_serverless_cache.baton[0].endpoint[0].address}:${aws_elasticache_serverless_cache.baton[0].endpoint[0].port}", null)
-    durable    = try("${aws_elasticache_replication_group.baton[0].configuration_endpoint_address}:${local.redis_port}", null)
-  }
+  # With cluster mode the configuration endpoint is the one; a local cloud may have only the other.
+  redis_address = one(concat(
+    [for cache in aws_elasticache_serverless_cache.baton : "${cache.endpoint[0].address}:${cache.endpoint[0].port}"],
+    [
+      for cache in aws_elasticache_replication_group.baton :
+      "${coalesce(cache.configuration_endpoint_address, cache.primary_endpoint_address)}:${local.redis_port}"
+    ],
+  ))
   redis_url = (
     var.tier == "external" ? var.redis_url :
-    "${var.redis_plaintext ? "redis" : "rediss"}://${local.redis_address[var.tier]}"
+    "${var.redis_plaintext ? "redis" : "rediss"}://${local.redis_address}"
   )
 
   is_elasticache = var.tier != "external"

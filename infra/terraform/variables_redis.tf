@@ -21,6 +21,18 @@ variable "redis_plaintext" {
   }
 }
 
+variable "redis_port" {
+  type        = number
+  default     = 6379
+  nullable    = false
+  description = "Port of the `durable` store. A local cloud has one Redis, on a port of its own."
+
+  validation {
+    condition     = var.redis_port >= 1 && var.redis_port <= 65535 && floor(var.redis_port) == var.redis_port
+    error_message = "Write 1 to 65535."
+  }
+}
+
 variable "redis_url" {
   type        = string
   default     = null
