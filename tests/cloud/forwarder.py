@@ -11,14 +11,15 @@ CHUNK = 64 * 1024
 
 
 class Forwarder:
-    """Listens on a loopback address, in a thread of its own."""
+    """Listens on a loopback port, in a thread of its own."""
 
-    def __init__(self, host: str, port: int, upstream: int) -> None:
+    def __init__(self, upstream: int) -> None:
         self.upstream = upstream
         self.open: set[asyncio.StreamWriter] = set()
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
-        self.server = self._run(asyncio.start_server(self._serve, host, port))
+        self.server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port: int = self.server.sockets[0].getsockname()[1]
 
     def switch(self, upstream: int) -> None:
         """Passes on to another port from now on; what is connected is cut."""

@@ -19,14 +19,16 @@ const BEAT: Duration = Duration::from_secs(100);
 const LEASE_MS: u64 = 5_000;
 
 #[tokio::test]
-async fn without_the_schedule_nudges_alone_take_an_action_through_three_processors_to_the_receiver() {
+async fn without_the_schedule_nudges_alone_take_an_action_through_three_processors_to_the_receiver()
+{
     let stage = Stage::start().await;
     let _a = stage.adder("a").await;
     let _b = stage.late_adder("b").await;
     let _c = stage.adder("c").await;
     let receiver = stage.receiver().await;
 
-    let id = stage.client.submit(&action(&json!([]), &["a", "b", "c"], Some(&receiver.url()))).await;
+    let id =
+        stage.client.submit(&action(&json!([]), &["a", "b", "c"], Some(&receiver.url()))).await;
     receiver.wait_for(1).await;
     let ended = stage.client.ended(&id).await;
 
@@ -38,7 +40,8 @@ async fn without_the_schedule_nudges_alone_take_an_action_through_three_processo
 }
 
 #[tokio::test]
-async fn without_nudges_the_schedule_alone_takes_an_action_through_three_processors_to_the_receiver() {
+async fn without_nudges_the_schedule_alone_takes_an_action_through_three_processors_to_the_receiver()
+ {
     let stage = Stage::start().await;
     let first = stage.adder("a").await;
     let _b = stage.adder("b").await;
@@ -49,12 +52,16 @@ async fn without_nudges_the_schedule_alone_takes_an_action_through_three_process
     stage.next_firing(BEAT).await;
     stage.no_tick_runs().await;
     let before = stage.firings();
-    let id = stage.client.submit(&action(&json!([]), &["a", "b", "c"], Some(&receiver.url()))).await;
+    let id =
+        stage.client.submit(&action(&json!([]), &["a", "b", "c"], Some(&receiver.url()))).await;
     while first.arrivals().is_empty() {
         let firings = stage.firings();
         stage.pause().await;
         if firings == before {
-            assert!(first.arrivals().is_empty(), "something other than the schedule started a tick");
+            assert!(
+                first.arrivals().is_empty(),
+                "something other than the schedule started a tick"
+            );
         }
     }
     let ended = stage.client.ended(&id).await;
@@ -85,7 +92,8 @@ async fn what_a_killed_tick_held_is_completed_by_the_first_firing_after_its_leas
     held.wait_for(1).await;
 
     let lease_ends = stage.lease_end("pending:held", &leased).await;
-    let delivery_ends = stage.lease_end(&format!("output:{}", stage::host(&hanging)), &delivered).await;
+    let delivery_ends =
+        stage.lease_end(&format!("output:{}", stage::host(&hanging)), &delivered).await;
     let ticks = stage.ticks();
     assert!(!ticks.is_empty(), "no tick runs, and a lease and a delivery are held");
     ticks.iter().copied().for_each(kill);
@@ -97,11 +105,16 @@ async fn what_a_killed_tick_held_is_completed_by_the_first_firing_after_its_leas
     let mut firings = stage.firings();
     while stage.clock().await <= lease_ends.max(delivery_ends) {
         firings = stage.firings();
-        assert_eq!((held.arrivals().len(), hanging.deliveries().len()), (1, 1), "a lease was broken");
+        assert_eq!(
+            (held.arrivals().len(), hanging.deliveries().len()),
+            (1, 1),
+            "a lease was broken"
+        );
         stage.pause().await;
     }
     let first = stage.firing_after(firings, BEAT).await;
-    let (leased, delivered) = (stage.client.ended(&leased).await, stage.client.ended(&delivered).await);
+    let (leased, delivered) =
+        (stage.client.ended(&leased).await, stage.client.ended(&delivered).await);
     assert_eq!(stage.firings(), first, "more than one firing was needed");
 
     assert_eq!((leased.status, delivered.status), (Status::Succeeded, Status::Succeeded));

@@ -1,7 +1,6 @@
 """Servers of a run: each on a free loopback port, logging to a file, and stopped by its id."""
 
 import os
-import random
 import shutil
 import signal
 import socket
@@ -14,8 +13,6 @@ from pathlib import Path
 # Marks every process of a run and whatever it starts, functions included.
 MARK = "LOCAL_CLOUD_RUN"
 PATIENCE_S = 60.0
-# Where every cache of the deployment says it listens.
-STORE_PORT = 6379
 
 
 class Failed(Exception):
@@ -26,18 +23,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def free_host(port: int) -> str:
-    """An address of this machine's own on which nobody listens at a port that cannot be chosen."""
-    while True:
-        host = f"127.{random.randint(16, 254)}.{random.randint(0, 254)}.{random.randint(1, 254)}"
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-                return host
-            except OSError:
-                continue
 
 
 def await_true(what: str, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
@@ -113,14 +98,14 @@ def accepts(port: int) -> bool:
         return False
 
 
-def start_cloud(program: Path, folder: Path, run: str, store: str) -> tuple[Server, str]:
+def start_cloud(program: Path, folder: Path, run: str, store_port: int) -> tuple[Server, str]:
     """MiniStack with access control, and with nothing of our environment, which its functions inherit."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder), "LANG": "C.UTF-8", MARK: run,
         "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AWS_ENDPOINT_URL": url, "AUTH": "true",
-        "REDIS_HOST": store, "REDIS_PORT": str(STORE_PORT),
+        "REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(store_port),
         # Listeners that nobody here asks, on ports that others may have.
         "SFTP_ENABLED": "false", "IOT_MTLS_ENABLED": "false",
     }

@@ -20,7 +20,7 @@ from pathlib import Path
 from control import Control
 from deployment import Cloud, Deployment, resources
 from forwarder import Forwarder
-from processes import MARK, STORE_PORT, Failed, Server, free_host, start_cloud, start_redis, sweep, tail
+from processes import MARK, Failed, Server, start_cloud, start_redis, sweep, tail
 from root import Root
 
 TREE = Path(__file__).resolve().parents[2]
@@ -44,13 +44,12 @@ class Run:
         stack.callback(self.sweep)
         self.redis, self.redis_port = start_redis(self.folder, self.id)
         stack.callback(self.redis.stop)
-        store = free_host(STORE_PORT)
-        self.forwarder = Forwarder(store, STORE_PORT, self.redis_port)
+        self.forwarder = Forwarder(self.redis_port)
         stack.callback(self.forwarder.stop)
         program = Path(sys.executable).with_name("ministack")
-        self.server, endpoint = start_cloud(program, self.folder, self.id, store)
+        self.server, endpoint = start_cloud(program, self.folder, self.id, self.forwarder.port)
         stack.callback(self.server.stop)
-        self.cloud, self.endpoint, self.store = Cloud(endpoint), endpoint, store
+        self.cloud, self.endpoint = Cloud(endpoint), endpoint
         self.roots = 0
         self.deployment: Deployment | None = None
 
@@ -60,9 +59,10 @@ class Run:
 
     def root(self, tier: str) -> Root:
         variables = [f"-var-file={SETTINGS}/local.tfvars", f"-var-file={SETTINGS}/{tier}.tfvars",
-                     f"-var=endpoint={self.endpoint}", f"-var=package_dir={ZIPS}"]
+                     f"-var=endpoint={self.endpoint}", f"-var=package_dir={ZIPS}",
+                     f"-var=redis_port={self.forwarder.port}"]
         if tier == "external":
-            variables.append(f"-var=redis_url=redis://{self.store}:{STORE_PORT}")
+            variables.append(f"-var=redis_url=redis://127.0.0.1:{self.forwarder.port}")
         self.roots += 1
         return Root(TREE, self.folder / f"root-{self.roots}", self.id, self.endpoint, variables)
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use kit::{
-    Client, Deployed, Gate, Patience, Processor, ProcessorSpec, Receiver, Reply, until,
-};
+use kit::{Client, Deployed, Gate, Patience, Processor, ProcessorSpec, Receiver, Reply, until};
 use manager_svc::store::Store;
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};

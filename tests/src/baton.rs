@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use crate::child::Child;
 use crate::client::Client;
 use crate::data_dir::DataDir;
+use crate::deployed::Deployed;
 use crate::form::Form;
 use crate::processor::Processor;
 use crate::redis::Redis;
@@ -82,16 +83,20 @@ impl BatonSpec {
             if let Some(url) = self.data_dir.read("url") {
                 let client = Client::new(&url);
                 if client.is_ready().await {
-                    return Ok(Baton { process, client, spec: self });
+                    return Ok(Baton { process, client, form: self.form(), spec: self });
                 }
             }
             patience.pause().await;
         }
     }
 
+    /// An embedded Redis is the server's alone.
+    fn form(&self) -> Form {
+        if self.redis_url.is_some() { Form::of_run() } else { Form::Server }
+    }
+
     fn launch(&self) -> Child {
-        // An embedded Redis is the server's alone.
-        let form = if self.redis_url.is_some() { Form::of_run() } else { Form::Server };
+        let form = self.form();
         let mut command = Command::new(form.program());
         command.current_dir(self.data_dir.path());
         if form == Form::Server {
@@ -124,6 +129,7 @@ impl BatonSpec {
 pub struct Baton {
     process: Child,
     client: Client,
+    form: Form,
     spec: BatonSpec,
 }
 
@@ -191,17 +197,26 @@ impl Baton {
 
     /// Stops it where it stands (SIGSTOP).
     pub fn pause(&self) {
-        self.process.pause();
+        match self.form {
+            Form::Server | Form::Functions => self.process.pause(),
+            Form::Deployed => Deployed::of_run().pause(),
+        }
     }
 
     /// Lets it go on (SIGCONT).
     pub fn resume(&self) {
-        self.process.resume();
+        match self.form {
+            Form::Server | Form::Functions => self.process.resume(),
+            Form::Deployed => Deployed::of_run().resume(),
+        }
     }
 
     /// Kills it (SIGKILL): it cleans up nothing.
     pub fn kill9(&mut self) {
         self.process.kill9();
+        if self.form == Form::Deployed {
+            Deployed::of_run().kill9();
+        }
     }
 
     /// Asks it to stop (SIGTERM), and returns when it has exited, which must be with success and
@@ -215,7 +230,7 @@ impl Baton {
     /// Starts it again after a stop or a kill, at the same address, so that what processors were
     /// told before stays true.
     pub async fn restart(&mut self) {
-        self.process.kill9();
+        self.kill9();
         let address = self.client.url().trim_start_matches("http://").to_owned();
         let spec = BatonSpec { bind: address, ..self.spec.clone() };
         *self = spec.start().await;

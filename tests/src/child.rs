@@ -65,11 +65,10 @@ impl Child {
     }
 
     fn signal_all(&self, signal: Signal) {
-        match i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            Some(leader) if self.leads => {
-                let _ = kill_process_group(leader, signal);
-            }
-            _ => self.signal(signal),
+        if self.leads {
+            send_group(self.pid(), signal);
+        } else {
+            self.signal(signal);
         }
     }
 
@@ -139,6 +138,13 @@ pub fn kill(pid: u32) {
 pub(crate) fn send(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Sends a signal to every process of a group, by the id of its leader.
+pub(crate) fn send_group(leader: u32, signal: Signal) {
+    if let Some(leader) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(leader, signal);
     }
 }
 

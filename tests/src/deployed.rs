@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::{env, fs};
 
 use baton_wire::signature::Secrets;
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::child::{kill, send_group};
 use crate::client::Client;
 
 /// What `KIT_CLOUD` names: a file in which whoever deployed it says what it is.
@@ -62,17 +64,41 @@ impl Deployed {
     /// The processes that run `tick` at present.
     #[must_use]
     pub fn ticks(&self) -> Vec<u32> {
-        let (cloud, tick) = (self.said["pid"].to_string(), self.text("tick"));
-        let named = format!("AWS_LAMBDA_FUNCTION_NAME={tick}").into_bytes();
+        self.functions(self.text("tick"))
+    }
+
+    /// Stops the local cloud and every function where they stand (SIGSTOP).
+    pub(crate) fn pause(&self) {
+        send_group(self.pid(), Signal::STOP);
+    }
+
+    /// Lets them go on (SIGCONT).
+    pub(crate) fn resume(&self) {
+        send_group(self.pid(), Signal::CONT);
+    }
+
+    /// Kills every function's process; the next event starts another.
+    pub(crate) fn kill9(&self) {
+        self.functions("").into_iter().for_each(kill);
+    }
+
+    fn pid(&self) -> u32 {
+        self.said["pid"].as_u64().and_then(|pid| pid.try_into().ok()).expect("its process id")
+    }
+
+    /// The processes of functions whose names begin in this way.
+    fn functions(&self, name: &str) -> Vec<u32> {
+        let (cloud, named) = (self.pid().to_string(), format!("AWS_LAMBDA_FUNCTION_NAME={name}"));
         let entries = fs::read_dir("/proc").expect("/proc can be read").flatten();
-        let runs_tick = |path: PathBuf| -> Option<u32> {
+        let function = |path: PathBuf| -> Option<u32> {
             let stat = fs::read_to_string(path.join("stat")).ok()?;
             // State and parent follow the name, which is in parentheses and may contain any character.
             let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
             let environment = fs::read(path.join("environ")).ok()?;
-            let is = parent == cloud && environment.split(|byte| *byte == 0).any(|v| v == named);
+            let mut variables = environment.split(|byte| *byte == 0);
+            let is = parent == cloud && variables.any(|v| v.starts_with(named.as_bytes()));
             is.then(|| path.file_name()?.to_str()?.parse().ok())?
         };
-        entries.filter_map(|entry| runs_tick(entry.path())).collect()
+        entries.filter_map(|entry| function(entry.path())).collect()
     }
 }

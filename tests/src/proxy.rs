@@ -13,10 +13,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::command::{Command, pack, parse};
+use crate::gate::Gate;
 use crate::receiver::reach;
 
 /// What happens to a connection, seen from a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Moment {
     /// It is cut: Redis never sees the command.
     Before,
@@ -24,6 +25,8 @@ enum Moment {
     After,
     /// The command, and whatever follows it, reaches Redis so much later.
     Held(Duration),
+    /// The command, and whatever follows it, reaches Redis once the gate is open.
+    Gated(Gate),
     /// Redis runs the command; its reply, and whatever follows it, comes so much later.
     Answered(Duration),
 }
@@ -111,6 +114,11 @@ impl Proxy {
     /// was held reaches Redis also when its sender is gone by then.
     pub fn hold_at(&self, time: Duration, test: impl FnMut(&Command) -> bool + Send + 'static) {
         *self.state.lock() = Some((Moment::Held(time), Box::new(test)));
+    }
+
+    /// Holds the connection of the next command that passes `test` before Redis sees it, until `gate` is open.
+    pub fn hold_behind(&self, gate: &Gate, test: impl FnMut(&Command) -> bool + Send + 'static) {
+        *self.state.lock() = Some((Moment::Gated(gate.clone()), Box::new(test)));
     }
 
     /// Lets Redis run the next command that passes `test`, and holds all replies on its connection for
@@ -233,6 +241,7 @@ async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &
         let mut done = 0;
         while let Some((mut command, length)) = parse(&buffer[done..]) {
             let moment = state.cut_at(&command);
+            let last = matches!(moment, Some(Moment::After));
             match moment {
                 Some(Moment::Before) => {
                     let _ = redis.write_all(&out).await;
@@ -244,6 +253,12 @@ async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &
                     out.clear();
                     state.holds.fetch_add(1, SeqCst);
                     sleep(time).await;
+                }
+                Some(Moment::Gated(gate)) => {
+                    forward(&mut redis, &out).await;
+                    out.clear();
+                    state.holds.fetch_add(1, SeqCst);
+                    gate.pass().await;
                 }
                 Some(Moment::Answered(time)) => {
                     state.holds.fetch_add(1, SeqCst);
@@ -262,7 +277,7 @@ async fn requests(mut client: OwnedReadHalf, mut redis: OwnedWriteHalf, state: &
                 way.writes.store(true, SeqCst);
                 state.writes.fetch_add(1, SeqCst);
             }
-            if moment == Some(Moment::After) {
+            if last {
                 let _ = redis.write_all(&out).await;
                 // Redis runs what it has read before it notices that no more will come.
                 let _ = redis.shutdown().await;
@@ -307,7 +322,7 @@ impl State {
     fn cut_at(&self, command: &Command) -> Option<Moment> {
         let mut cut = self.lock();
         let (moment, test) = cut.as_mut()?;
-        let moment = *moment;
+        let moment = moment.clone();
         if !test(command) {
             return None;
         }
