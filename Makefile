@@ -1,7 +1,7 @@
 # Every target installs what it misses and needs no other command before it. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench soak package
+.PHONY: help demo up down test check bench soak package cloud
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := tests/checks/install.sh
@@ -46,3 +46,7 @@ soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECON
 package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE=release ZIGBUILD=1
 	@$(INSTALL) build python
 	functions/package.py
+
+cloud: ## Deploy to a local cloud, run the scenarios there, and take it down: PHASES="refusals tiers scenarios nudges schedule kill"
+	@$(INSTALL) build redis python cloud
+	tests/cloud/make.sh $(PHASES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, or says how to.   install.sh build|redis|python|lint ...
+# Installs what is missing, or says how to.   install.sh build|redis|python|cloud|lint ...
 set -euo pipefail
 
 CARGO_DENY=0.20.2
@@ -95,6 +95,12 @@ python() {
   have python3 || install_packages "Python 3" python3 python3 python3
 }
 
+# A local cloud is installed by its own requirements, and only deployed to by terraform.
+cloud() {
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages "Python's module venv" python3-venv - python3
+  have terraform || die "terraform is missing. Install 1.11 or later from https://developer.hashicorp.com/terraform/install"
+}
+
 lint() {
   build
   python
@@ -107,10 +113,10 @@ lint() {
   tool cargo-machete $CARGO_MACHETE
 }
 
-[ $# -gt 0 ] || die "which? build, redis, python or lint"
+[ $# -gt 0 ] || die "which? build, redis, python, cloud or lint"
 for what in "$@"; do
   case $what in
-    build | redis | python | lint) "$what" ;;
-    *) die "which? build, redis, python or lint" ;;
+    build | redis | python | cloud | lint) "$what" ;;
+    *) die "which? build, redis, python, cloud or lint" ;;
   esac
 done
