@@ -1,7 +1,7 @@
 # Every target installs what it misses and needs no other command before it. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench soak package cloud
+.PHONY: help demo up down test check bench soak plan package cloud
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := tests/checks/install.sh
@@ -43,7 +43,11 @@ soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECON
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
 	$(TARGET)/release/soak $(MODE)
 
-package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE=release ZIGBUILD=1
+plan: ## Show what terraform would make, without an account: TIER=serverless|durable|external
+	@$(INSTALL) terraform
+	@tests/checks/terraform.py plan $(or $(TIER),serverless)
+
+package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE=local ZIGBUILD=1
 	@$(INSTALL) build python
 	functions/package.py
 
