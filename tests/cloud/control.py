@@ -10,6 +10,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from deployment import Deployment
 from forwarder import Forwarder
 
@@ -54,7 +56,6 @@ class Control:
         variables = {name: value for name, value in variables.items() if name not in OWN}
         store = urlsplit(variables.get("REDIS_URL", ""))
         with self.lock:
-            # Processes first, so that none sees the new Redis with old variables.
             if store.scheme == "redis" and store.hostname == "127.0.0.1" and store.path in ("", "/"):
                 del variables["REDIS_URL"]
                 self.forwarder.switch(store.port)
@@ -70,9 +71,12 @@ class Control:
     def stop(self) -> None:
         self.ended.set()
         self.server.shutdown()
-        self.deployment.configure({})
+        self.server.server_close()
 
     def _beat(self) -> None:
         while not self.ended.wait(BEAT_EACH_S):
             with self.lock:
-                self.deployment.invoke("tick", BEAT)
+                try:
+                    self.deployment.invoke("tick", BEAT)
+                except (BotoCoreError, ClientError):
+                    pass  # a beat may be lost, as the schedule's may: the next is never far

@@ -1,6 +1,7 @@
 """The deployed functions, as the local cloud's own interfaces show them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import botocore.session
@@ -42,12 +43,16 @@ class Deployment:
 
     def configure(self, variables: dict[str, str]) -> None:
         """Adds variables to what was deployed. Whatever ran before is replaced by new processes."""
-        for name, deployed in self.deployed.items():
-            merged = deployed | variables
-            if any(name in variables for name in ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS")):
+        def update(name: str) -> None:
+            merged = self.deployed[name] | variables
+            if any(secret in variables for secret in ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS")):
                 merged.pop("BATON_SECRET_ARN", None)
             self.functions_of.update_function_configuration(
                 FunctionName=self.functions[name], Environment={"Variables": merged})
+
+        # Side by side: each waits until the processes of its function have ended.
+        with ThreadPoolExecutor() as updates:
+            list(updates.map(update, self.deployed))
 
     def invoke(self, name: str, event: dict) -> None:
         """Asynchronously, as the schedule does it."""

@@ -66,6 +66,8 @@ class Server:
         """Asks it to end; what is left of its group is killed."""
         if self.process.poll() is None:
             self.process.terminate()
+            # A scenario that was broken off may have left it standing still.
+            os.killpg(self.pid, signal.SIGCONT)
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:

@@ -22,6 +22,7 @@ from deployment import Cloud, Deployment, resources
 from forwarder import Forwarder
 from processes import MARK, Failed, Server, start_cloud, start_redis, sweep, tail
 from root import Root
+from scenarios import report, skips
 
 TREE = Path(__file__).resolve().parents[2]
 SETTINGS = TREE / "localstack"
@@ -152,11 +153,14 @@ def scenarios(run: Run) -> None:
     control = Control(run.deployment, run.forwarder)
     try:
         with step("scenarios"):
-            run.test("--test", "it", "--", "--test-threads=1", KIT_FORM="deployed", KIT_CLOUD_CONTROL=control.url,
-                     KIT_CLOUD_ATTACH=str(TREE / "tests/cloud/attach.py"))
+            print(report(), flush=True)
+            # One at a time: there is one deployment, and each takes it over.
+            run.test("--test", "it", "--", "--test-threads=1", *skips(), KIT_FORM="deployed",
+                     KIT_CLOUD_CONTROL=control.url, KIT_CLOUD_ATTACH=str(TREE / "tests/cloud/attach.py"))
     finally:
         control.stop()
-        run.forwarder.switch(run.redis_port)
+    run.forwarder.switch(run.redis_port)
+    run.deployment.configure({})
 
 
 def show(run: Run, root: Root, name: str, *variables: str) -> None:
