@@ -23,20 +23,27 @@ up: ## Start the manager and three processors in the background
 down: ## Stop what `make up` started
 	@tests/up.sh down
 
-test: ## Run every test, and the scenarios once more on a cluster of three shards
+test: ## Run every test, and the scenarios once more on a cluster of three shards, and against the functions
 	@$(INSTALL) build redis
 	$(BUILD)
 	cargo test --locked --workspace
 	KIT_STORE=cluster cargo test --locked --workspace --test it
+	KIT_FORM=functions cargo test --locked --workspace --test it
 
 check: ## Check format, lints, imports, sizes, scripts, docs, licences; warnings denied
 	@$(INSTALL) lint
 	@tests/checks/run.sh
 
-bench: ## Measure throughput and latency against the ceiling of this machine
+bench: ## Measure throughput and latency against the ceiling of this machine: MODE=lambda for starts and sizes of the functions
 	@$(INSTALL) build redis
 	cargo build --locked --release -p manager-svc -p baton-tests --bins
+ifeq ($(MODE),lambda)
+	@$(INSTALL) python
+	PROFILE=function functions/package.py
+	$(TARGET)/release/bench lambda $(TARGET)/function $(TARGET)/lambda
+else
 	$(TARGET)/release/bench
+endif
 
 soak: ## Run a load under faults and account for every action: SEED=n SOAK_SECONDS=60 BREAK=token|persist|lease|delivery MODE=isolation|memory
 	@$(INSTALL) build redis

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing, or says how to.   install.sh build|redis|python|cloud|lint ...
+# Installs what is missing, or says how to.   install.sh build|redis|python|cloud|terraform|lint ...
 set -euo pipefail
 
 CARGO_DENY=0.20.2
 CARGO_MACHETE=0.9.2
+TERRAFORM=1.11
+CHECKOV=3.3.30
 
 say() { printf 'install: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -95,15 +97,45 @@ python() {
   have python3 || install_packages "Python 3" python3 python3 python3
 }
 
+venv() {
+  python
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages "Python's module venv" python3-venv - python3
+}
+
 # A local cloud is installed by its own requirements, and only deployed to by terraform.
 cloud() {
-  python3 -c 'import ensurepip' 2>/dev/null || install_packages "Python's module venv" python3-venv - python3
-  have terraform || die "terraform is missing. Install 1.11 or later from https://developer.hashicorp.com/terraform/install"
+  venv
+  terraform
+}
+
+# It has no package in Debian, Ubuntu or Fedora.
+terraform() {
+  local version how="Install it: https://developer.hashicorp.com/terraform/install"
+  python
+  version=$(command terraform version 2>/dev/null | grep -oE '^Terraform v[0-9.]+' | cut -d v -f 2) || true
+  [ -n "$version" ] || die "terraform is missing. $how"
+  [ "$(printf '%s\n' $TERRAFORM "$version" | sort -V | head -n 1)" = $TERRAFORM ] ||
+    die "terraform $version is too old: $TERRAFORM or later is needed. $how"
+}
+
+# Into a directory of its own below the build's, once per version.
+checkov() {
+  local home=${CARGO_TARGET_DIR:-target}/checks/checkov
+  if [ "$(cat "$home/version" 2>/dev/null)" = $CHECKOV ]; then
+    return
+  fi
+  venv
+  say "pip install checkov $CHECKOV"
+  python3 -m venv --clear "$home"
+  "$home/bin/pip" --disable-pip-version-check --quiet install checkov==$CHECKOV >&2
+  echo $CHECKOV >"$home/version"
 }
 
 lint() {
   build
   python
+  terraform
+  checkov
   if ! have luacheck || ! have shellcheck; then
     install_packages "luacheck or shellcheck" "lua-check shellcheck" - "luacheck shellcheck"
   fi
@@ -113,10 +145,10 @@ lint() {
   tool cargo-machete $CARGO_MACHETE
 }
 
-[ $# -gt 0 ] || die "which? build, redis, python, cloud or lint"
+[ $# -gt 0 ] || die "which? build, redis, python, cloud, terraform or lint"
 for what in "$@"; do
   case $what in
-    build | redis | python | cloud | lint) "$what" ;;
-    *) die "which? build, redis, python, cloud or lint" ;;
+    build | redis | python | cloud | terraform | lint) "$what" ;;
+    *) die "which? build, redis, python, cloud, terraform or lint" ;;
   esac
 done

@@ -36,6 +36,18 @@ lua() {
   luacheck --no-color --no-cache --quiet manager-svc/src/store/scripts
 }
 
+policies() { # of what each tier makes
+  local tier variables status=0
+  variables=$(mktemp --suffix=.tfvars)
+  for tier in serverless durable external; do
+    echo "tier = \"$tier\"" >"$variables"
+    "${CARGO_TARGET_DIR:-target}/checks/checkov/bin/checkov" --config-file infra/terraform/.checkov.yaml \
+      --var-file "$variables" || status=1
+  done
+  rm "$variables"
+  return $status
+}
+
 check 'format' cargo fmt --all --check
 check 'clippy' cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 check 'the checks themselves' python3 tests/checks/selftest.py
@@ -49,4 +61,7 @@ check 'docs' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-
 check 'binaries and examples' cargo build --locked --workspace --bins --examples
 check 'dependencies: bans, licenses, sources' cargo deny --locked check -D warnings bans licenses sources
 check 'unused dependencies' cargo machete
+check 'terraform: format, validation, suites' python3 tests/checks/terraform.py check
+check 'terraform: the suites themselves' python3 tests/checks/terraform_mistakes.py
+check 'terraform: policies' policies
 printf 'check: %d passed\n' $passed
