@@ -45,6 +45,8 @@ pub(crate) struct Wake {
     waiters: Waiters,
     /// No processor can be reached from this process.
     sick: AtomicBool,
+    /// This process has no time for anything new.
+    ending: AtomicBool,
 }
 
 impl std::fmt::Debug for Wake {
@@ -63,6 +65,7 @@ impl Default for Wake {
             claimable,
             waiters: Waiters::default(),
             sick: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
 }
@@ -76,14 +79,14 @@ impl Wake {
     /// Room for an attempt of a job with this target, for whoever may start work in this process.
     #[must_use]
     pub(crate) fn dispatch_room(&self, target: &str) -> Option<Room> {
-        self.take.get().filter(|_| !self.is_sick())?;
+        self.take.get().filter(|_| !self.is_sick() && !self.is_ending())?;
         self.dispatches.take(target)
     }
 
     /// Room for a delivery to this host, for whoever may start one in this process.
     #[must_use]
     pub(crate) fn delivery_room(&self, host: &str) -> Option<Room> {
-        self.take.get().filter(|_| !self.is_sick())?;
+        self.take.get().filter(|_| !self.is_sick() && !self.is_ending())?;
         self.deliveries.take(host)
     }
 
@@ -134,6 +137,17 @@ impl Wake {
     #[must_use]
     pub(crate) fn is_sick(&self) -> bool {
         self.sick.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether this process ends soon: it has no room then, and what is claimed may end.
+    pub(crate) fn set_ending(&self, ending: bool) {
+        self.ending.store(ending, Ordering::Relaxed);
+    }
+
+    /// Whether this process ends soon.
+    #[must_use]
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// There is work that can be claimed.

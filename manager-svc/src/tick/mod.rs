@@ -68,9 +68,14 @@ pub struct TickReport {
 pub async fn run(app: &App, budget: Budget) -> Result<TickReport, Error> {
     let mut report = TickReport::default();
     loop {
-        let before = report.done();
+        let (before, moved) = (report.done(), report.promoted + report.expired);
         pass(app, budget, &mut report).await?;
-        if report.done() == before || Instant::now() >= budget.until {
+        if report.done() == before {
+            return Ok(report);
+        }
+        if Instant::now() >= budget.until {
+            // What a pass moves comes after its look: only another one could tell.
+            report.claimable |= report.promoted + report.expired > moved;
             return Ok(report);
         }
     }
