@@ -44,7 +44,6 @@ fn is_pass(command: &Command) -> bool {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the counts are what the test shows")]
 async fn an_idle_hour_is_sixty_short_runs() {
     let world = World::start().await;
     let processors = [world.processor("p").await, world.processor("q").await];
