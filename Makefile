@@ -23,12 +23,11 @@ up: ## Start the manager and three processors in the background
 down: ## Stop what `make up` started
 	@tests/up.sh down
 
-test: ## Run every test, and the scenarios once more on a cluster of three shards, and against the functions
+test: ## Run every test, and the scenarios once more on a cluster of three shards
 	@$(INSTALL) build redis
 	$(BUILD)
 	cargo test --locked --workspace
 	KIT_STORE=cluster cargo test --locked --workspace --test it
-	KIT_FORM=functions cargo test --locked --workspace --test it
 
 check: ## Check format, lints, imports, sizes, scripts, docs, licences; warnings denied
 	@$(INSTALL) lint

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Request};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::http::{HeaderName, HeaderValue, Method, Request};
+use axum::routing::{MethodFilter, MethodRouter, get, on};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
     MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
@@ -42,28 +42,41 @@ impl Slice {
         [Self::Action, Self::Complete, Self::Register, Self::Meta, Self::Operate];
 }
 
-type Route = (Slice, &'static str, fn() -> MethodRouter<App>);
+type Handler = fn(MethodFilter) -> MethodRouter<App>;
+type Route = (Slice, Method, &'static str, Handler);
 
 const ROUTES: &[Route] = &[
-    (Slice::Action, "/action", || post(action::submit_action)),
-    (Slice::Action, "/action/{id}", || get(action::get_action).delete(operate::cancel_action)),
-    (Slice::Action, "/action/{id}/redeliver", || post(operate::redeliver_action)),
-    (Slice::Operate, "/actions", || get(operate::list_actions)),
-    (Slice::Operate, "/failed/redrive", || post(operate::redrive_failed)),
-    (Slice::Operate, "/deliveries/redeliver", || post(operate::redeliver_exhausted)),
-    (Slice::Complete, "/complete", || post(complete::complete_attempt)),
-    (Slice::Register, "/register", || post(processor::register_processor)),
-    (Slice::Register, "/processors/{id}", || delete(processor::drain_processor)),
-    (Slice::Register, "/processors/{id}/pause", || post(processor::pause_processor)),
-    (Slice::Register, "/processors/{id}/resume", || post(processor::resume_processor)),
-    (Slice::Meta, "/meta", || get(meta::get_meta)),
-    (Slice::Meta, "/metrics", || get(metrics::get_metrics)),
-    (Slice::Meta, "/", || get(dashboard::get_page)),
-    (Slice::Meta, "/dashboard.css", || get(dashboard::get_style)),
-    (Slice::Meta, "/dashboard.js", || get(dashboard::get_script)),
-    (Slice::Meta, "/healthz", || get(health::get_liveness)),
-    (Slice::Meta, "/readyz", || get(health::get_readiness)),
+    (Slice::Action, Method::POST, "/action", |m| on(m, action::submit_action)),
+    (Slice::Action, Method::GET, "/action/{id}", |m| on(m, action::get_action)),
+    (Slice::Action, Method::DELETE, "/action/{id}", |m| on(m, operate::cancel_action)),
+    (Slice::Action, Method::POST, "/action/{id}/redeliver", |m| on(m, operate::redeliver_action)),
+    (Slice::Operate, Method::GET, "/actions", |m| on(m, operate::list_actions)),
+    (Slice::Operate, Method::POST, "/failed/redrive", |m| on(m, operate::redrive_failed)),
+    (Slice::Operate, Method::POST, "/deliveries/redeliver", |m| {
+        on(m, operate::redeliver_exhausted)
+    }),
+    (Slice::Complete, Method::POST, "/complete", |m| on(m, complete::complete_attempt)),
+    (Slice::Register, Method::POST, "/register", |m| on(m, processor::register_processor)),
+    (Slice::Register, Method::DELETE, "/processors/{id}", |m| on(m, processor::drain_processor)),
+    (Slice::Register, Method::POST, "/processors/{id}/pause", |m| {
+        on(m, processor::pause_processor)
+    }),
+    (Slice::Register, Method::POST, "/processors/{id}/resume", |m| {
+        on(m, processor::resume_processor)
+    }),
+    (Slice::Meta, Method::GET, "/meta", |m| on(m, meta::get_meta)),
+    (Slice::Meta, Method::GET, "/metrics", |m| on(m, metrics::get_metrics)),
+    (Slice::Meta, Method::GET, "/", |m| on(m, dashboard::get_page)),
+    (Slice::Meta, Method::GET, "/dashboard.css", |m| on(m, dashboard::get_style)),
+    (Slice::Meta, Method::GET, "/dashboard.js", |m| on(m, dashboard::get_script)),
+    (Slice::Meta, Method::GET, "/healthz", |m| on(m, health::get_liveness)),
+    (Slice::Meta, Method::GET, "/readyz", |m| on(m, health::get_readiness)),
 ];
+
+/// Every route: its slice, method and path.
+pub fn table() -> impl Iterator<Item = (Slice, &'static str, &'static str)> {
+    ROUTES.iter().map(|(slice, method, path, _)| (*slice, method.as_str(), *path))
+}
 
 /// All routes.
 pub fn whole(app: App) -> Router {
@@ -86,10 +99,11 @@ pub fn unavailable(why: String) -> Router {
 }
 
 fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {
-    ROUTES
-        .iter()
-        .filter(|(slice, ..)| wanted(*slice))
-        .fold(Router::new(), |router, (_, path, method)| router.route(path, method()))
+    let wanted = ROUTES.iter().filter(|(slice, ..)| wanted(*slice));
+    wanted.fold(Router::new(), |router, (_, method, path, handler)| {
+        let method = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
+        router.route(path, handler(method))
+    })
 }
 
 fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {

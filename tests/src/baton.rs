@@ -115,6 +115,9 @@ impl BatonSpec {
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let log = format!("baton.{}.log", std::process::id());
         let log = self.data_dir.file(&log);
+        if form == Form::Functions {
+            command.env("CLOUD_LOG", &log);
+        }
         if form == Form::Server {
             Child::spawn("baton", &mut command, &log)
         } else {

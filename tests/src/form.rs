@@ -28,6 +28,12 @@ impl Form {
         }
     }
 
+    /// Whether an HTTP API stands before the manager, which answers in words of its own what it does not let pass.
+    #[must_use]
+    pub fn has_gateway(self) -> bool {
+        self != Self::Server
+    }
+
     /// What is started for a manager.
     pub(crate) fn program(self) -> PathBuf {
         match self {

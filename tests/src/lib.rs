@@ -27,6 +27,7 @@ mod deployed;
 mod form;
 mod gate;
 mod keyspace;
+pub mod lambda;
 mod ledger;
 mod node;
 mod processor;

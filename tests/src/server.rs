@@ -126,8 +126,17 @@ impl Server {
         F: Fn(Request) -> R + Send + Sync + 'static,
         R: Future<Output = Reply> + Send + 'static,
     {
+        Self::on(TcpListener::bind(address).await.expect("the address is free"), handler)
+    }
+
+    /// Starts it where somebody listens already.
+    #[must_use]
+    pub fn on<F, R>(listener: TcpListener, handler: F) -> Self
+    where
+        F: Fn(Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Reply> + Send + 'static,
+    {
         let handler: Handler = Arc::new(move |request| Box::pin(handler(request)));
-        let listener = TcpListener::bind(address).await.expect("the address is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let accepting = Some(tokio::spawn(accept(listener, Arc::clone(&handler))));
         Self { address, handler, accepting }

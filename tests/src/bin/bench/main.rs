@@ -6,6 +6,8 @@
 //! only ratios within one run count.
 //!
 //! `BENCH_SECONDS` is how long the measuring takes in all; 100 when unset.
+//!
+//! With `lambda`, a directory of programs and one of their zips, it measures the functions instead: [`lambda`].
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 #![allow(clippy::disallowed_methods, reason = "the bench is outside of the manager's layers")]
 #![allow(clippy::cast_precision_loss, reason = "counts of one run are far below 2^52")]
@@ -13,6 +15,7 @@
 mod board;
 mod ceiling;
 mod http1;
+mod lambda;
 mod load;
 mod meter;
 mod payload;
@@ -54,12 +57,17 @@ fn main() -> ExitCode {
         .expect("a runtime");
     match arguments.as_slice() {
         [] => runtime.block_on(bench()),
+        [mode, programs, zips] if mode == "lambda" => {
+            runtime.block_on(lambda::run(Path::new(programs), Path::new(zips)))
+        }
         [command, redis, url_file, receiver, processors @ ..] if command == "ceiling" => {
             runtime.block_on(ceiling::run(redis, Path::new(url_file), receiver, processors));
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("bench takes no arguments; BENCH_SECONDS says how long it measures");
+            eprintln!(
+                "bench [lambda PROGRAMS ZIPS]; without, BENCH_SECONDS says how long it measures"
+            );
             ExitCode::FAILURE
         }
     }

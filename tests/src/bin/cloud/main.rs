@@ -9,7 +9,7 @@
 #![allow(clippy::panic, reason = "a broken set-up ends the program")]
 #![allow(clippy::disallowed_methods, reason = "the test cloud is outside of the manager's layers")]
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +25,13 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() {
     let dir = PathBuf::from(env::var("BATON_DATA_DIR").expect("BATON_DATA_DIR is set"));
     let inventory = Inventory::of_deployment();
-    let at = address().await;
-    let url = format!("http://{at}");
+    let bind = env::var("BATON_BIND").unwrap_or_else(|_| "127.0.0.1:0".to_owned());
+    // Before the functions, which are told where.
+    let at = TcpListener::bind(bind).await.expect("BATON_BIND is a free address");
+    let url = format!("http://{}", at.local_addr().expect("a bound listener has an address"));
     let log = env::var_os("CLOUD_LOG").map_or_else(|| dir.join("cloud.log"), PathBuf::from);
     let functions = Functions::new(programs(&inventory), configuration(&dir, &url), &log);
-    let _api = gateway(at, &functions, &inventory).await;
+    let _api = gateway(at, &functions, &inventory);
     tokio::spawn(beat(Arc::clone(&functions)));
     publish(&dir, &url);
 
@@ -38,28 +40,18 @@ async fn main() {
     functions.stop().await;
 }
 
-/// Where to listen: it must be known before, because the functions are told.
-async fn address() -> SocketAddr {
-    let bind = env::var("BATON_BIND").unwrap_or_else(|_| "127.0.0.1:0".to_owned());
-    let bind: SocketAddr = bind.parse().expect("BATON_BIND is an address");
-    let free = TcpListener::bind(bind).await.expect("the address is free");
-    free.local_addr().expect("a bound listener has an address")
-}
-
-fn programs(inventory: &Inventory) -> std::collections::BTreeMap<String, Program> {
+fn programs(inventory: &Inventory) -> BTreeMap<String, Program> {
     let built = env::var_os("CLOUD_FUNCTIONS").map(PathBuf::from);
     let path = |name: &str| built.as_ref().map_or_else(|| binary(name), |dir| dir.join(name));
-    let program = |name| Program { path: path(name), timeout: Duration::ZERO };
-    inventory
-        .functions()
-        .map(|(name, timeout)| (name.to_owned(), Program { timeout, ..program(name) }))
-        .collect()
+    let program =
+        |(name, timeout): (&str, _)| (name.to_owned(), Program { path: path(name), timeout });
+    inventory.functions().map(program).collect()
 }
 
 /// What every process is told: this process's configuration, and where it is.
 fn configuration(dir: &Path, url: &str) -> Vec<(String, String)> {
     let own = ["BATON_BIND", "BATON_DATA_DIR"];
-    let mut configuration: std::collections::BTreeMap<String, String> = [
+    let mut configuration: BTreeMap<String, String> = [
         // What the local server allows by itself, and a function only when it is told.
         ("BATON_PROCESSOR_CIDRS", "127.0.0.0/8 ::1/128"),
         ("BATON_RESPONSE_CIDRS", "127.0.0.0/8 ::1/128"),
