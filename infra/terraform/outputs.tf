@@ -38,6 +38,11 @@ output "security_group_id" {
   value       = one(aws_security_group.functions[*].id)
 }
 
+output "domain_target" {
+  description = "Where a record of the domain must point, if there is one and its zone is elsewhere."
+  value       = one(aws_apigatewayv2_domain_name.baton[*].domain_name_configuration[0].target_domain_name)
+}
+
 output "dashboard" {
   description = "Name of the CloudWatch dashboard."
   value       = aws_cloudwatch_dashboard.baton.dashboard_name

@@ -82,7 +82,7 @@ variable "redis_iam" {
     error_message = "Write `elasticache`, `elasticache-serverless` or `memorydb` as kind."
   }
   validation {
-    condition     = var.redis_iam == null || alltrue([for name in [try(var.redis_iam.cache, ""), try(var.redis_iam.user, "")] : can(regex("^[a-zA-Z][a-zA-Z0-9-]*$", name))])
+    condition     = var.redis_iam == null || alltrue([for name in [try(var.redis_iam.cache, ""), try(var.redis_iam.user, "")] : can(regex("^[a-zA-Z][a-zA-Z0-9.-]*$", name))])
     error_message = "Write the names of one cache and one user, not ARNs or patterns."
   }
 }
@@ -134,11 +134,11 @@ variable "durable_node_type" {
   type        = string
   default     = "cache.m7g.large"
   nullable    = false
-  description = "Node type of the `durable` store. Not of the burstable kinds, which do not take `durability`."
+  description = "Node type of the `durable` store, of a family that takes `durability`."
 
   validation {
-    condition     = can(regex("^cache\\.[a-z0-9]+\\.[a-z0-9]+$", var.durable_node_type)) && !can(regex("^cache\\.t", var.durable_node_type))
-    error_message = "Write a node type as in `cache.m7g.large`, and none of the `t` families."
+    condition     = can(regex("^cache\\.([mr][678]g|c[78]gn)\\.[a-z0-9]+$", var.durable_node_type))
+    error_message = "Write a node type of the families m6g to m8g, r6g to r8g, c7gn or c8gn, as in `cache.m7g.large`."
   }
 }
 

@@ -26,6 +26,9 @@ run "runs_each_function_from_one_image" {
     log_retention_days   = 90
     schedule_enabled     = false
     environment          = { BATON_MAX_QUEUED = "50000" }
+    secret_version       = 2
+    processor_secrets    = "whsec_bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3 whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    webhook_secrets      = "whsec_bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3 whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
   }
 
   assert {
@@ -74,5 +77,11 @@ run "runs_each_function_from_one_image" {
   assert {
     condition     = aws_scheduler_schedule.tick.state == "DISABLED"
     error_message = "The schedule is off."
+  }
+  assert {
+    condition = aws_secretsmanager_secret_version.baton.secret_string_wo_version == 2 && alltrue([
+      for function in aws_lambda_function.image : function.environment[0].variables.SECRET_VERSION == "2" && !strcontains(jsonencode(function.environment[0].variables), "whsec_")
+    ])
+    error_message = "A new version of the secret is written, and starts every function anew; no key is among their settings."
   }
 }
