@@ -85,7 +85,7 @@ async fn a_completion_of_a_cancelled_action_is_refused_and_changes_nothing() {
     world.baton.ended(&id).await;
     assert_eq!(world.pending(&["silent"]).await, [""; 0]);
 
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for (status, data) in
         [("succeeded", json!("out")), ("failed", json!(null)), ("running", json!(null))]
     {
@@ -95,7 +95,7 @@ async fn a_completion_of_a_cancelled_action_is_refused_and_changes_nothing() {
         let refusal = world.baton.post("/complete", &report).await.refusal();
         assert_eq!(code(&refusal), (409, "token_not_current"));
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     let [delivery] = world.receiver.of(&id).try_into().unwrap();
     assert_eq!((delivery.body.kind.as_str(), delivery.result()), ("action.cancelled", json!("in")));
     world.assert_sound().await;

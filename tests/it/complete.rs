@@ -49,14 +49,14 @@ async fn the_first_completion_wins_and_a_later_one_with_other_data_changes_nothi
     assert_eq!(accepted.outcome, CompleteOutcome::Accepted);
     silent.wait_for(2).await;
 
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     let other = report(&first, CompleteStatus::Succeeded, Some(r#""two""#));
     let failed = report(&first, CompleteStatus::Failed, None);
     for late in [&done, &other, &failed] {
         let again = world.baton.complete(late).await.unwrap();
         assert_eq!(again.outcome, CompleteOutcome::Duplicate);
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     let second = silent.arrivals()[1].process.clone();
     assert_eq!((second.step, second.data.get()), (1, r#""one""#));
     world.baton.complete(&report(&second, CompleteStatus::Succeeded, None)).await.unwrap();
@@ -69,7 +69,7 @@ async fn a_token_of_another_action_and_a_made_up_one_are_refused_and_change_noth
     let world = World::start().await;
     let silent = silent(&world).await;
     let (one, other) = (begin(&world, &silent).await, begin(&world, &silent).await);
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for token in [other.token.as_str(), "made up", ""] {
         for status in [CompleteStatus::Succeeded, CompleteStatus::Failed, CompleteStatus::Running] {
             let forged = CompleteIn { token: token.to_owned(), ..report(&one, status, None) };
@@ -81,7 +81,7 @@ async fn a_token_of_another_action_and_a_made_up_one_are_refused_and_change_noth
     let unknown = CompleteIn { action_id: unknown, ..report(&one, CompleteStatus::Running, None) };
     let refusal = world.baton.complete(&unknown).await.unwrap_err();
     assert_eq!((refusal.status, refusal.problem.code.as_str()), (404, "action_not_found"));
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
 }
 
 #[tokio::test]

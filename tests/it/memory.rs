@@ -60,11 +60,9 @@ async fn beyond_the_count_what_did_not_fail_is_forgotten_first_and_the_oldest_be
     let failed = run(&world, "fail", 3, None).await;
     let done = run(&world, "good", 30, None).await;
     let expected = sorted(failed.iter().chain(&done[23..]));
-    until("as many are kept as should be", async || {
-        known(&world.redis.keyspace().await) == expected
-    })
-    .await;
-    let keyspace = world.redis.keyspace().await;
+    until("as many are kept as should be", async || known(&world.keyspace().await) == expected)
+        .await;
+    let keyspace = world.keyspace().await;
     assert_eq!(kept(&keyspace), [7, 3]);
     assert_eq!(keyspace.matching("{p0}:data:").len(), 10);
     assert_eq!(world.baton.try_get(&done[0]).await.unwrap_err().problem.code, "action_not_found");
@@ -72,10 +70,8 @@ async fn beyond_the_count_what_did_not_fail_is_forgotten_first_and_the_oldest_be
     // With nothing else left, the oldest that failed go.
     let more = run(&world, "fail", 12, None).await;
     let expected = sorted(&more[2..]);
-    until("as many are kept as should be", async || {
-        known(&world.redis.keyspace().await) == expected
-    })
-    .await;
+    until("as many are kept as should be", async || known(&world.keyspace().await) == expected)
+        .await;
     world.assert_sound().await;
 }
 
@@ -90,11 +86,11 @@ async fn what_ended_longer_ago_than_the_retention_is_forgotten_and_what_is_to_be
     run(&world, "fail", 5, None).await;
     run(&world, "good", 5, Some(&world.receiver.url())).await;
     until("what has ended is gone", async || {
-        let keyspace = world.redis.keyspace().await;
+        let keyspace = world.keyspace().await;
         kept(&keyspace) == [3, 0] && known(&keyspace) == sorted(&waiting)
     })
     .await;
-    assert_eq!(world.redis.keyspace().await.matching("{p0}:data:").len(), 3);
+    assert_eq!(world.keyspace().await.matching("{p0}:data:").len(), 3);
     assert_eq!(world.receiver.taken(), 5);
     world.assert_sound().await;
 }

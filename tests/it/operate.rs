@@ -65,10 +65,10 @@ async fn a_redriven_action_goes_on_at_the_step_that_failed_as_another_webhook() 
     let failed = world.baton.ended(&id).await;
     assert_eq!((failed.status, failed.run), (Status::Failed, 1));
 
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     let dry = world.redrive(json!({"ids": [id], "dry_run": true})).await;
     assert_eq!((dry.matched, dry.redriven), (1, 0));
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     mended.store(true, Ordering::SeqCst);
     let unknown = "act_p0_00000000000000000000000001";
     let done = world.redrive(json!({"ids": [id, unknown]})).await;
@@ -109,7 +109,7 @@ async fn failed_actions_are_redriven_by_target_code_and_age() {
         assert_eq!(world.baton.ended(&id).await.status, Status::Failed);
     }
     let hour = 3_600_000;
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for (filter, matched) in [
         (json!({}), 4),
         (json!({"target": "a"}), 2),
@@ -127,7 +127,7 @@ async fn failed_actions_are_redriven_by_target_code_and_age() {
         let dry = world.redrive(json!({"filter": filter, "dry_run": true})).await;
         assert_eq!((dry.matched, dry.redriven, dry.cursor), (matched, 0, None), "{filter}");
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     let done = world.redrive(json!({"filter": {"target": "a"}})).await;
     assert_eq!((done.matched, done.redriven, done.failed), (2, 2, vec![]));
     // They fail once more, and are found once more.
@@ -190,7 +190,7 @@ async fn deliveries_that_were_given_up_are_sent_again_by_host_and_age() {
     world.baton.ended(&taken).await;
     let host = |url: &str| url.replace("http://", "").replace("/hook", "");
     let (this, other) = (host(&gone.url()), host(&world.receiver.url()));
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for (filter, matched) in [
         (json!({}), 3),
         (json!({"host": this}), 3),
@@ -203,7 +203,7 @@ async fn deliveries_that_were_given_up_are_sent_again_by_host_and_age() {
         let dry = world.redeliver_all(json!({"filter": filter, "dry_run": true})).await;
         assert_eq!((dry.matched, dry.redelivered, dry.cursor), (matched, 0, None), "{filter}");
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
 
     back.store(true, Ordering::SeqCst);
     let done = world.redeliver_all(json!({"filter": {"host": this}})).await;

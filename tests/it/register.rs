@@ -16,7 +16,7 @@ async fn a_processor_is_called_back_before_it_is_accepted() {
     let world = World::start().await;
     let mut processor = Processor::sync(ProcessorSpec::new("p"), |data| data).await;
     let right = processor.registration();
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
 
     let other_id = RegisterIn { id: "q".to_owned(), ..right.clone() };
     let refusal = world.baton.register(&other_id).await.unwrap_err();
@@ -45,7 +45,7 @@ async fn a_processor_is_called_back_before_it_is_accepted() {
     processor.server().stop().await;
     let refusal = world.baton.register(&right).await.unwrap_err();
     assert_eq!(code(&refusal), (422, "processor_unreachable"));
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
 
     processor.server().restart().await;
     let answer = world.baton.post("/register", &right).await;
@@ -59,10 +59,10 @@ async fn an_id_at_a_second_url_is_refused_while_the_first_answers() {
     let world = World::start().await;
     let mut first = world.adder("p").await;
     let second = Processor::sync(world.spec("p"), |data| data).await;
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     let refusal = world.baton.register(&second.registration()).await.unwrap_err();
     assert_eq!(code(&refusal), (409, "processor_id_taken"));
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     first.server().stop().await;
     second.register(&world.baton).await;
     world.baton.submit(&action(&json!([]), &["p"], Some(&world.receiver.url()))).await;
@@ -74,13 +74,13 @@ async fn an_id_at_a_second_url_is_refused_while_the_first_answers() {
 async fn an_id_never_equals_the_name_of_another_processor() {
     let world = World::start().await;
     let _p = world.adder("p").await;
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for spec in [world.spec("p-kind").name("other"), world.spec("q").name("p")] {
         let processor = Processor::sync(spec, |data| data).await;
         let refusal = world.baton.register(&processor.registration()).await.unwrap_err();
         assert_eq!(code(&refusal), (409, "processor_name_conflict"));
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
 }
 
 #[tokio::test]
@@ -226,12 +226,12 @@ async fn a_paused_processor_gets_no_work_until_it_is_resumed() {
     assert_eq!(world.baton.meta().await.processors[0].status, ProcessorStatus::Active);
 
     assert_eq!(world.baton.drain("p", epoch).await.unwrap().status, DrainStatus::Gone);
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for (id, verb) in [("p", "pause"), ("p", "resume"), ("never", "pause"), ("%20", "resume")] {
         let refusal = world.baton.switch(id, verb).await.unwrap_err();
         assert_eq!(code(&refusal), (404, "processor_not_found"), "{verb} {id}");
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     world.assert_sound().await;
 }
 
@@ -251,11 +251,11 @@ async fn a_draining_processor_is_not_paused() {
     world.baton.submit(&action(&json!(1), &["p"], None)).await;
     processor.wait_for(1).await;
     assert_eq!(world.baton.drain("p", 1).await.unwrap().status, DrainStatus::Draining);
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     for verb in ["pause", "resume"] {
         let refusal = world.baton.switch("p", verb).await.unwrap_err();
         assert_eq!(code(&refusal), (409, "processor_draining"), "{verb}");
     }
-    assert_eq!(world.redis.keyspace().await.changes_since(&before), "");
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
     gate.open();
 }

@@ -309,7 +309,7 @@ async fn a_202_that_comes_after_the_completion_changes_nothing() {
     let jobs = ["hasty", "hasty"];
     let id = world.baton.submit(&action(&json!(0), &jobs, Some(&world.receiver.url()))).await;
     let ended = world.baton.ended(&id).await;
-    let before = world.redis.keyspace().await;
+    let before = world.keyspace().await;
     gate.open();
     // Whatever the manager makes of the late replies, it has done so before it takes these.
     for _ in 0..2 {
@@ -317,7 +317,7 @@ async fn a_202_that_comes_after_the_completion_changes_nothing() {
         world.baton.ended(&next).await;
     }
     let record = format!("{{p0}}:action:{id}");
-    assert_eq!(world.redis.keyspace().await.content(&record), before.content(&record));
+    assert_eq!(world.keyspace().await.content(&record), before.content(&record));
     assert_eq!((ended.status, ended.data.unwrap().get()), (Status::Succeeded, "\"done\""));
     assert_eq!(hasty.counts()[&(id.clone(), 0)], 1);
     assert_eq!(world.receiver.of(&id).len(), 1);

@@ -1,7 +1,9 @@
 //! What most scenarios begin with: a Redis, a manager on it, and a receiver.
 
 use baton_wire::processor::RegisterOut;
-use kit::{Baton, BatonSpec, Call, Gate, Processor, ProcessorSpec, Receiver, Redis, Reply};
+use kit::{
+    Baton, BatonSpec, Call, Gate, Keyspace, Processor, ProcessorSpec, Receiver, Redis, Reply,
+};
 use manager_svc::store::Store;
 use serde_json::{Value, json};
 
@@ -92,6 +94,11 @@ impl World {
             pending.extend(self.redis.query::<Vec<String>>(&["ZRANGE", &key, "0", "-1"]).await);
         }
         pending
+    }
+
+    /// Everything the store holds, but for which tick lingers: that comes and goes by itself.
+    pub(crate) async fn keyspace(&self) -> Keyspace {
+        self.redis.keyspace().await.without(|key, _| key == "{p0}:ticker")
     }
 
     /// The store's clock, in milliseconds since the Unix epoch.
