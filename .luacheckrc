@@ -11,4 +11,4 @@ for line in libs:lines() do
   read_globals[#read_globals + 1] = name
 end
 libs:close()
-files["manager-svc/src/store/scripts/lib"] = {ignore = {"211"}}
+files["manager-svc/src/store/scripts/lib"] = {ignore = {"211", "241"}}

@@ -62,7 +62,7 @@ local server, declared = redis, {}
 for _, key in ipairs(KEYS) do declared[key] = true end
 local FIRST = {HSET=1, HGET=1, HMGET=1, HGETALL=1, HINCRBY=1, HDEL=1, ZADD=1, ZREM=1, ZCARD=1, ZSCORE=1, ZMSCORE=1,
   ZCOUNT=1, ZRANGE=1, ZREMRANGEBYSCORE=1, SADD=1, SREM=1, SCARD=1, SISMEMBER=1, SMEMBERS=1, PERSIST=1,
-  PEXPIRE=1, INCR=1, SET=1, GET=1, TYPE=1, BITFIELD=1}
+  PEXPIRE=1, INCR=1, INCRBY=1, SET=1, GET=1, TYPE=1, BITFIELD=1}
 local EVERY, NONE = {EXISTS=1, UNLINK=1, DEL=1, MGET=1}, {TIME=1}
 local redis = {call = function(command, ...)
   local last = FIRST[command] and 1 or EVERY[command] and select('#', ...) or NONE[command] and 0
@@ -110,17 +110,16 @@ impl Break {
         match (self, name) {
             (
                 Self::Token,
-                "advance_action" | "finish_action" | "end_action" | "retry_attempt"
-                | "return_attempt",
+                "settle_attempts" | "end_action" | "retry_attempt" | "return_attempt",
             ) => {
                 replaced(source, "r[1] == step and r[2] == token and r[3]", "r[1] == step and r[3]")
             }
-            (Self::Persist, "advance_action" | "finish_action") => {
-                replaced(source, "('PERSIST', after)", "('EXISTS', after)")
+            (Self::Persist, "settle_attempts") => {
+                replaced(source, "call('PERSIST', after) == 0 and ", "")
             }
-            (Self::Lease, "advance_action" | "finish_action") => replaced(
+            (Self::Lease, "settle_attempts") => replaced(
                 source,
-                "('ZSCORE', pending, id) or 0) > clock()",
+                "('ZSCORE', pending, id) or 0) > now",
                 "('ZSCORE', pending, id) or 0) < 0",
             ),
             (Self::Lease, "retry_attempt") => replaced(
@@ -133,8 +132,8 @@ impl Break {
                 "('ZSCORE', KEYS[3], ARGV[1]) or 0) > now",
                 "('ZSCORE', KEYS[3], ARGV[1]) or 0) < 0",
             ),
-            (Self::Delivery, "settle_delivery") => {
-                replaced(source, "elseif r[1] ~= ARGV[2] then", "elseif false then")
+            (Self::Delivery, "settle_deliveries") => {
+                replaced(source, "local held = r[1] == ARGV[a + 1]", "local held = r[1] ~= mine")
             }
             _ => source.to_owned(),
         }

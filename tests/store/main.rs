@@ -39,5 +39,6 @@ mod states;
 mod submissions;
 mod switches;
 mod ticker;
+mod together;
 mod trims;
 mod world;

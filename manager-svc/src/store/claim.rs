@@ -88,15 +88,18 @@ impl HandOver {
     }
 }
 
-/// Reads `{candidate, id, url, epoch, boot}`, or `{0}`.
-pub(super) fn assignment(value: &Value) -> Result<Option<Assignment>, Error> {
-    let items = reply::list(value)?;
-    if reply::integer(reply::at(items, 0)?)? == 0 {
-        return Ok(None);
-    }
+/// Reads `number, url` of the candidate that was chosen, or `0`, from the third place of an answer.
+pub(super) fn assignment(
+    items: &[Value],
+    hand_over: Option<&HandOver>,
+) -> Result<Option<Assignment>, Error> {
+    let Some(before) = reply::number(reply::at(items, 2)?)?.checked_sub(1) else { return Ok(None) };
+    let unknown = Error::Answer("no candidate has this number");
+    let candidates = hand_over.map_or(&[][..], |wish| &wish.candidates);
+    let chosen = usize::try_from(before).ok().and_then(|at| candidates.get(at)).ok_or(unknown)?;
     Ok(Some(Assignment {
-        processor: reply::text(reply::at(items, 1)?)?.to_owned(),
-        url: reply::text(reply::at(items, 2)?)?.to_owned(),
+        processor: chosen.id.clone(),
+        url: reply::text(reply::at(items, 3)?)?.to_owned(),
     }))
 }
 
@@ -111,7 +114,7 @@ impl Store {
         for ask in asks {
             pipeline.add_command(claim_command(ask));
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let mut records = Vec::new();
         for (ask, answer) in asks.iter().zip(answers) {
             let read = claimed(ask, &answer);
@@ -143,7 +146,7 @@ impl Store {
         }
         let mut cmd = Cmd::new();
         cmd.arg("MGET").arg(keys);
-        match self.one(cmd).await? {
+        match self.link.one(cmd).await? {
             Value::Array(items) => items.into_iter().map(reply::payload).collect(),
             _ => Err(Error::Answer("a list of payloads was expected")),
         }

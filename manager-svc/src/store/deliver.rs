@@ -4,7 +4,9 @@ use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, Pipeline, Value};
 
 use super::claim::Claims;
-use super::script::{self, Args};
+use super::script::{self, Args as _};
+use super::settle::idempotency;
+use super::together::{Kind, Transition};
 use super::{Error, Store, codec, keys, reply};
 use crate::domain::{Action, ActionId, Receiver, TokenHash};
 
@@ -57,7 +59,7 @@ impl Store {
         for ask in asks {
             pipeline.add_command(claim_command(ask, lease_ms));
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let mut records = Vec::new();
         for (ask, answer) in asks.iter().zip(answers) {
             let read = claimed(ask, &answer);
@@ -90,20 +92,18 @@ impl Store {
         end: &DeliveryEnd,
         retention_ms: u64,
     ) -> Result<bool, Error> {
-        let keys = [
+        let keys = vec![
             keys::action(&action.id),
             keys::data(&action.id, &action.data),
             keys::output(&receiver.host),
-            keys::RECEIVERS.to_owned(),
-            action.idempotency.as_deref().map_or(keys::NONE.to_owned(), keys::idempotency),
+            idempotency(action),
         ];
         let (state, delay, why) = match end {
             DeliveryEnd::Delivered => ("delivered", 0, ""),
             DeliveryEnd::Exhausted(why) => ("exhausted", 0, why.as_str()),
             DeliveryEnd::Again(delay, why) => ("pending", *delay, why.as_str()),
         };
-        let cmd = script::SETTLE_DELIVERY
-            .call(&keys)
+        let arguments = script::arguments()
             .with(action.id.as_str())
             .with(token.as_str())
             .with(state)
@@ -111,7 +111,8 @@ impl Store {
             .with(&receiver.host)
             .with(why)
             .with(retention_ms);
-        let answer = self.one(cmd).await?;
+        let transition = Transition { kind: Kind::Delivery, payloads: Vec::new(), keys, arguments };
+        let answer = self.together.make(transition).await?;
         Ok(reply::integer(&answer)? == 1)
     }
 }

@@ -58,7 +58,7 @@ impl Store {
             .with(ending.retention_ms)
             .with(codec::encode_failure(failure))
             .with(codec::encode_status(outcome));
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         settled(&answer, finished)
     }
 
@@ -68,7 +68,7 @@ impl Store {
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn redrive(&self, action: &Action, nonce: &Nonce) -> Result<Settled<u32>, Error> {
-        redriven(&self.one(redrive(action, nonce)).await?)
+        redriven(&self.link.one(redrive(action, nonce)).await?)
     }
 
     /// The same for several (at most [`super::BATCH`]), in one round trip.
@@ -80,7 +80,7 @@ impl Store {
         for (action, nonce) in asked {
             pipeline.add_command(redrive(action, nonce));
         }
-        self.all(&pipeline).await?.iter().map(redriven).collect()
+        self.link.all(&pipeline).await?.iter().map(redriven).collect()
     }
 
     /// Sends the outcome of an action once more, under the same webhook id; answers the store's clock. Stale
@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// When the store is away: the same call may be made again.
     pub async fn redeliver(&self, action: &Action, nonce: &Nonce) -> Result<Settled<u64>, Error> {
-        redelivered(&self.one(redeliver(action, nonce)).await?)
+        redelivered(&self.link.one(redeliver(action, nonce)).await?)
     }
 
     /// The same for several (at most [`super::BATCH`]), in one round trip.
@@ -104,7 +104,7 @@ impl Store {
         for (action, nonce) in asked {
             pipeline.add_command(redeliver(action, nonce));
         }
-        self.all(&pipeline).await?.iter().map(redelivered).collect()
+        self.link.all(&pipeline).await?.iter().map(redelivered).collect()
     }
 }
 

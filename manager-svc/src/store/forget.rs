@@ -70,7 +70,7 @@ impl Store {
             pipeline.cmd("ZCARD").arg(key);
             pipeline.cmd("ZRANGE").arg(key).arg(first).arg(last).arg("WITHSCORES");
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let oldest = |key: &'static str, place: usize| {
             let size = readable(key, reply::at(&answers, place).and_then(reply::number))?;
             let entries = reply::at(&answers, place + 1)?;
@@ -92,7 +92,7 @@ impl Store {
             let fields = ["v", "data", "delivery", "ended", "d_due"];
             pipeline.cmd("HMGET").arg(keys::action(id)).arg(&fields);
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let read = |(id, answer): (&ActionId, &Value)| {
             Ok(readable(id.as_str(), reply::list(answer).map(Some))?.map_or(Remains::Open, remains))
         };
@@ -129,7 +129,7 @@ impl Store {
             }));
         }
         let mut left = 0;
-        for answer in self.all(&pipeline).await? {
+        for answer in self.link.all(&pipeline).await? {
             let alone = reply::number(&answer)?;
             left += usize::try_from(alone).unwrap_or(usize::MAX);
         }
@@ -146,7 +146,7 @@ impl Store {
         let mut cmd = Cmd::new();
         cmd.arg("ZRANGE").arg(keys::KNOWN).arg("-inf").arg(format!("({before}")).arg("BYSCORE");
         cmd.arg("LIMIT").arg(0).arg(BATCH);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let targets: Vec<&str> =
             reply::list(&answer)?.iter().map(reply::text).collect::<Result<_, _>>()?;
         if targets.is_empty() {
@@ -157,7 +157,7 @@ impl Store {
             keys.extend([keys::processor(target), keys::name(target)]);
         }
         let cmd = script::FORGET_TARGETS.call(&keys).with(REMEMBERED_MS).with(targets);
-        self.one(cmd).await.map(|_| ())
+        self.link.one(cmd).await.map(|_| ())
     }
 }
 

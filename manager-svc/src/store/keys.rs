@@ -7,7 +7,7 @@ use crate::domain::{ActionId, Nonce};
 pub(super) const SEQ: &str = "{p0}:seq";
 /// STRING, the last epoch, or version of a pause: `INCR` by `register_processor`, `switch_processor`. No TTL.
 pub(super) const EPOCHS: &str = "{p0}:epochs";
-/// ZSET, actions without outcome by deadline (ms). Written by `submit_actions`, `finish_action`, `end_action`, `redrive_action`.
+/// ZSET, actions without outcome by deadline (ms). Written by `submit_actions`, `settle_attempts`, `end_action`, `redrive_action`.
 pub(super) const LIVE: &str = "{p0}:live";
 /// ZSET, actions that wait for a delay or a backoff, by the time they are ready (ms).
 /// Written by `submit_actions`, `retry_attempt`, `promote_delayed`, `end_action`.
@@ -15,11 +15,11 @@ pub(super) const DELAYED: &str = "{p0}:delayed";
 /// SET, the targets whose input queue is not empty. Written by whatever fills or empties one.
 pub(super) const TARGETS: &str = "{p0}:targets";
 /// ZSET, the hosts whose output queue is not empty, by when each may next be tried (ms).
-/// Written by `finish_action`, `end_action`, `claim_deliveries`, `settle_delivery`, `redrive_action`,
+/// Written by `settle_attempts`, `end_action`, `claim_deliveries`, `settle_deliveries`, `redrive_action`,
 /// `redeliver_action`.
 pub(super) const RECEIVERS: &str = "{p0}:receivers";
 /// ZSET, actions with an outcome other than failed, by the time it was reached (ms).
-/// Written by `finish_action`, `end_action`, `trim_ended`.
+/// Written by `settle_attempts`, `end_action`, `trim_ended`.
 pub(super) const DONE: &str = "{p0}:done";
 /// ZSET, failed actions by the time they failed (ms). Written by `end_action`,
 /// `redrive_action`, `trim_ended`.
@@ -69,20 +69,20 @@ pub(super) fn data(id: &ActionId, nonce: &Nonce) -> String {
 }
 
 /// ZSET, actions ready for a target by sequence number: first in, first out.
-/// Written by `submit_actions`, `advance_action`, `promote_delayed`, `claim_attempts`,
+/// Written by `submit_actions`, `settle_attempts`, `promote_delayed`, `claim_attempts`,
 /// `return_attempt`, `end_action`, `redrive_action`.
 pub(super) fn input(target: &str) -> String {
     of("input", target)
 }
 
 /// ZSET, actions dispatched to a processor, by the end of their lease (ms). Its size is the in-flight count.
-/// Written by `submit_actions`, `claim_attempts`, `advance_action`, `renew_lease` and what settles an attempt.
+/// Written by `submit_actions`, `claim_attempts`, `settle_attempts`, `renew_lease` and what settles an attempt.
 pub(super) fn pending(processor: &str) -> String {
     of("pending", processor)
 }
 
 /// ZSET, outcomes for a host (name and port), by due time or end of the send's lease (ms).
-/// Written by `finish_action`, `end_action`, `claim_deliveries`, `settle_delivery`, `redrive_action`,
+/// Written by `settle_attempts`, `end_action`, `claim_deliveries`, `settle_deliveries`, `redrive_action`,
 /// `redeliver_action`.
 pub(super) fn output(host: &str) -> String {
     of("output", host)

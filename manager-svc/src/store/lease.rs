@@ -47,7 +47,7 @@ impl Store {
             .with(why.ground())
             .with(backoff_ms)
             .with(codec::encode_failure(failure));
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         settled(&answer, |items| reply::number(reply::at(items, 1)?))
     }
 
@@ -86,7 +86,7 @@ impl Store {
             .with(target)
             .with(codec::encode_failure(failure))
             .with(RETURNS);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         settled(&answer, |items| reply::number(reply::at(items, 1)?))
     }
 
@@ -107,7 +107,7 @@ impl Store {
             .with(step)
             .with(token.as_str())
             .with(nonce.as_str());
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         settled(&answer, |items| reply::number(reply::at(items, 1)?))
     }
 }

@@ -65,7 +65,7 @@ impl Store {
             let mut pipeline = Pipeline::with_capacity(1);
             let command = pipeline.cmd("ZRANGE").arg(index.key()).arg(&highest).arg("-inf");
             command.arg("BYSCORE").arg("REV").arg("LIMIT").arg(offset).arg(BATCH).arg("WITHSCORES");
-            let answers = self.all(&pipeline).await?;
+            let answers = self.link.all(&pipeline).await?;
             let answer = reply::at(&answers, 0)?;
             let entries = readable(index.key(), reply::list(answer).map(<[_]>::len))? / 2;
             let read = actions(readable(index.key(), reply::scored(answer))?);

@@ -48,7 +48,7 @@ impl Store {
             pipeline.cmd("ZRANGE").arg(key).arg(0).arg(BATCH - 1).arg("WITHSCORES");
         }
         pipeline.cmd("ZRANGE").arg(keys::PROCESSORS).arg(0).arg(-1).arg("WITHSCORES");
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let scored = |place: usize, key: &'static str| {
             readable(key, reply::at(&answers, place).and_then(reply::scored))
         };
@@ -81,7 +81,7 @@ impl Store {
             let stop = most.saturating_sub(1);
             pipeline.cmd("ZRANGE").arg(keys::input(target)).arg(0).arg(stop).arg("WITHSCORES");
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let (seen_at, counts) = answers.split_first().ok_or(Error::Answer("no answer"))?;
         let (counts, queues) = counts.split_at(processors.len().min(counts.len()));
         let count = |(id, answer): (&&str, &Value)| -> Result<usize, Error> {
@@ -113,7 +113,7 @@ impl Store {
             let stop = most.saturating_sub(1);
             pipeline.cmd("ZRANGE").arg(keys::output(host)).arg(0).arg(stop).arg("WITHSCORES");
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let queue =
             |(host, answer): (&&str, &Value)| readable(host, reply::scored(answer)).map(actions);
         hosts.iter().zip(&answers).map(queue).collect()
@@ -135,7 +135,7 @@ impl Store {
             pipeline.arg("LIMIT").arg(0).arg(BATCH).arg("WITHSCORES");
         }
         let mut lapsed = Vec::new();
-        for (id, answer) in processors.iter().zip(self.all(&pipeline).await?) {
+        for (id, answer) in processors.iter().zip(self.link.all(&pipeline).await?) {
             lapsed.extend(actions(readable(id, reply::scored(&answer))?));
         }
         Ok(lapsed)
@@ -156,7 +156,7 @@ impl Store {
         for (id, target) in due {
             cmd.arg(id.as_str()).arg(target);
         }
-        self.one(cmd).await.map(|_| ())
+        self.link.one(cmd).await.map(|_| ())
     }
 }
 

@@ -50,7 +50,7 @@ impl Store {
     /// # Errors
     /// When the store is away.
     pub async fn memory(&self) -> Result<Memory, Error> {
-        let answer = self.ask(&["INFO", "memory"]).await?;
+        let answer = self.link.ask(&["INFO", "memory"]).await?;
         let info: InfoDict =
             from_redis_value(answer).map_err(|_| Error::Answer("INFO was expected"))?;
         // Buffers of replicas and of the append-only file are not held against the limit.
@@ -68,7 +68,7 @@ impl Store {
     pub async fn marks(&self) -> Result<Marks, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("HKEYS").arg(keys::MARKS);
-        Ok(marks(reply::texts(&self.one(cmd).await?)?))
+        Ok(marks(reply::texts(&self.link.one(cmd).await?)?))
     }
 
     /// Marks memory as measured, and the hosts with more than `most` outcomes in their queue: of one page of the
@@ -81,7 +81,7 @@ impl Store {
         let mut look = Pipeline::with_capacity(2);
         look.cmd("HKEYS").arg(keys::MARKS);
         look.cmd("ZSCAN").arg(keys::RECEIVERS).arg(cursor).arg("COUNT").arg(PAGE);
-        let answers = self.all(&look).await?;
+        let answers = self.link.all(&look).await?;
         let before = marks(reply::texts(reply::at(&answers, 0)?)?);
         let page = reply::list(reply::at(&answers, 1)?)?;
         let next = reply::number(reply::at(page, 0)?)?;
@@ -95,7 +95,7 @@ impl Store {
             for host in &hosts {
                 lengths.cmd("ZCARD").arg(keys::output(host));
             }
-            for (host, length) in hosts.into_iter().zip(self.all(&lengths).await?) {
+            for (host, length) in hosts.into_iter().zip(self.link.all(&lengths).await?) {
                 if super::look::readable("output", reply::number(&length))? > most {
                     after.hosts.insert(host);
                 }
@@ -104,7 +104,7 @@ impl Store {
         if before != Marks::default() || after != Marks::default() {
             let cmd = script::WRITE_MARKS.call(&[keys::MARKS]).with(MARKS_LAST_MS);
             let cmd = after.memory.then_some(MEMORY).into_iter().fold(cmd, Args::with);
-            self.one(after.hosts.iter().fold(cmd, Args::with)).await?;
+            self.link.one(after.hosts.iter().fold(cmd, Args::with)).await?;
         }
         Ok((after, next))
     }

@@ -51,7 +51,7 @@ impl Store {
     pub async fn action(&self, id: &ActionId) -> Result<Option<Action>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("HGETALL").arg(keys::action(id));
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let fields = reply::fields(&answer)?;
         if fields.is_empty() { Ok(None) } else { Ok(Some(codec::decode(id, &fields)?)) }
     }
@@ -65,7 +65,7 @@ impl Store {
         for id in ids {
             pipeline.cmd("HGETALL").arg(keys::action(id));
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         ids.iter()
             .zip(&answers)
             .map(|(id, answer)| {
@@ -82,7 +82,7 @@ impl Store {
     pub async fn payload(&self, id: &ActionId, nonce: &Nonce) -> Result<Option<Bytes>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("GET").arg(keys::data(id, nonce));
-        reply::payload(self.one(cmd).await?)
+        reply::payload(self.link.one(cmd).await?)
     }
 
     /// Queue sizes, given the ids of the processors: three or four round trips.
@@ -93,7 +93,7 @@ impl Store {
         let look = self.look().await?;
         let mut hosts = Cmd::new();
         hosts.arg("ZRANGE").arg(keys::RECEIVERS).arg(0).arg(-1);
-        let hosts = reply::texts(&self.one(hosts).await?)?;
+        let hosts = reply::texts(&self.link.one(hosts).await?)?;
         let mut pipeline = Pipeline::new();
         for key in [keys::DELAYED, keys::LIVE, keys::FAILED] {
             pipeline.cmd("ZCARD").arg(key);
@@ -108,7 +108,7 @@ impl Store {
         for key in &groups[1] {
             pipeline.cmd("ZRANGE").arg(key).arg(0).arg(0);
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let mut sizes = answers.iter().map(reply::number);
         let mut take = |count: usize| sizes.by_ref().take(count).sum::<Result<u64, _>>();
         let (delayed, live, failed) = (take(1)?, take(1)?, take(1)?);
@@ -131,7 +131,7 @@ impl Store {
     /// # Errors
     /// When the store is away.
     pub async fn info(&self) -> Result<StoreInfo, Error> {
-        let answer = self.ask(&["INFO"]).await?;
+        let answer = self.link.ask(&["INFO"]).await?;
         let info: InfoDict = deadpool_redis::redis::from_redis_value(answer)
             .map_err(|_| Error::Answer("INFO was expected"))?;
         let (name, version) = match info.get::<String>("valkey_version") {
@@ -139,7 +139,7 @@ impl Store {
             None => ("Redis", info.get::<String>("redis_version").unwrap_or_default()),
         };
         Ok(StoreInfo {
-            cluster: self.cluster,
+            cluster: self.link.is_cluster(),
             version: format!("{name} {version}"),
             memory_bytes: info.get("used_memory").unwrap_or_default(),
             memory_limit_bytes: info.get("maxmemory").filter(|limit| *limit > 0),
@@ -155,7 +155,7 @@ impl Store {
 
     /// A setting of the server, where it answers `CONFIG`.
     async fn setting(&self, name: &str) -> Option<String> {
-        match self.ask(&["CONFIG", "GET", name]).await.ok()? {
+        match self.link.ask(&["CONFIG", "GET", name]).await.ok()? {
             Value::Array(items) => {
                 items.get(1).and_then(|v| reply::text(v).ok()).map(str::to_owned)
             }

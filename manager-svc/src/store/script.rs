@@ -23,31 +23,34 @@ macro_rules! scripts {
 }
 
 scripts! {
-    ADVANCE_ACTION = ["clock", "choose", "fence", "settle", "queue"] "advance_action";
-    CLAIM_ATTEMPTS = ["clock", "choose"] "claim_attempts";
+    CLAIM_ATTEMPTS = ["clock", "gather", "held"] "claim_attempts";
     CLAIM_CHECK = ["clock"] "claim_check";
-    CLAIM_DELIVERIES = ["clock"] "claim_deliveries";
+    CLAIM_DELIVERIES = ["clock", "gather"] "claim_deliveries";
     DRAIN_PROCESSOR = ["clock", "leave"] "drain_processor";
-    END_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "end_action";
+    END_ACTION = ["clock", "gather", "fence", "count", "settle", "outcome"] "end_action";
     EXPIRE_PAYLOAD = ["clock"] "expire_payload";
-    FINISH_ACTION = ["clock", "choose", "fence", "settle", "outcome"] "finish_action";
     FORGET_PROCESSOR = ["clock", "leave"] "forget_processor";
     FORGET_TARGETS = ["clock"] "forget_targets";
-    PROMOTE_DELAYED = ["clock", "queue"] "promote_delayed";
+    PROMOTE_DELAYED = ["clock", "gather", "queue"] "promote_delayed";
     READ_CLOCK = ["clock"] "read_clock";
     RECORD_CHECK = ["clock"] "record_check";
     REDELIVER_ACTION = ["clock", "fence", "settle", "outcome"] "redeliver_action";
-    REDRIVE_ACTION = ["clock", "fence", "queue", "outcome"] "redrive_action";
+    REDRIVE_ACTION = ["clock", "gather", "fence", "queue", "outcome"] "redrive_action";
     REGISTER_PROCESSOR = ["clock"] "register_processor";
     RELEASE_TICKER = ["clock"] "release_ticker";
     RENEW_LEASE = ["clock", "fence"] "renew_lease";
     REPAIR_ACTION = ["clock", "outcome", "list"] "repair_action";
     REPAIR_QUEUE = ["clock", "list"] "repair_queue";
     RENEW_TICKER = ["clock"] "renew_ticker";
-    RETRY_ATTEMPT = ["clock", "fence", "settle"] "retry_attempt";
+    RETRY_ATTEMPT = ["clock", "fence", "count", "settle"] "retry_attempt";
     RETURN_ATTEMPT = ["clock", "fence", "settle"] "return_attempt";
-    SETTLE_DELIVERY = ["clock", "outcome"] "settle_delivery";
-    SUBMIT_ACTIONS = ["clock", "choose", "queue", "admit"] "submit_actions";
+    SETTLE_ATTEMPTS = [
+        "clock", "gather", "queue", "choose", "held", "fence", "count", "settle", "outcome", "follow"
+    ] "settle_attempts";
+    SETTLE_DELIVERIES = ["clock", "gather", "outcome"] "settle_deliveries";
+    SUBMIT_ACTIONS = [
+        "clock", "gather", "queue", "choose", "held", "admit", "submission"
+    ] "submit_actions";
     SWITCH_PROCESSOR = ["clock"] "switch_processor";
     TAKE_TICKER = ["clock"] "take_ticker";
     TRIM_ENDED = ["clock"] "trim_ended";
@@ -72,6 +75,11 @@ impl Script {
         cmd.arg("SCRIPT").arg("LOAD").arg(self.source);
         cmd
     }
+}
+
+/// Arguments to be appended to a call.
+pub(super) fn arguments() -> Cmd {
+    Cmd::with_capacity(24, 512)
 }
 
 /// Appends arguments in order.

@@ -1,11 +1,12 @@
 //! Settling steps that the action goes on from, and what any settlement has in common.
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Cmd, Value};
+use deadpool_redis::redis::Value;
 
 use super::claim::{Assignment, HandOver, assignment};
-use super::script::{self, Args};
-use super::{Error, Store, codec, keys, reply, set_payload};
+use super::script::{self, Args as _};
+use super::together::{Kind, Transition};
+use super::{Error, Store, codec, keys, reply};
 use crate::domain::action::Status;
 use crate::domain::{Action, Failure, Nonce, TokenHash};
 
@@ -124,38 +125,19 @@ impl Store {
         hand_over: Option<&HandOver>,
     ) -> Result<Settled<Advanced>, Error> {
         let next = action.next_job().ok_or(Error::Answer("there is no next step"))?;
-        let (before, after, name) = payload_keys(action, end.output);
-        let processor = holder(action);
-        let mut keys = vec![
-            keys::action(&action.id),
-            before,
-            after.clone(),
-            keys::pending(processor),
-            keys::stats(processor),
-            keys::SEQ.to_owned(),
-            keys::TARGETS.to_owned(),
-            keys::input(next.target.as_str()),
-        ];
-        keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
-        let cmd = script::ADVANCE_ACTION
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.step)
-            .with(end.why.token())
-            .with(end.output.nonce.as_str())
-            .with(action.data.as_str())
-            .with(name.as_str())
-            .with(end.why.ground())
-            .with(end.skipped.map_or(String::new(), codec::encode_failure))
-            .with(next.target.as_str())
-            .with(next.timeout_ms)
-            .with(hand_over.map_or(0, |wish| wish.candidates.len()))
-            .with(hand_over.map_or("", |wish| wish.token.as_str()));
-        let answer = self.with_payloads(written(&after, end.output), cmd).await?;
+        let follow = Follow {
+            outcome: "",
+            queue: keys::input(next.target.as_str()),
+            to: next.target.as_str(),
+            time_ms: next.timeout_ms,
+            retention_ms: 0,
+            token: hand_over.map(|wish| &wish.token),
+        };
+        let answer = self.together.make(transition(action, end, &follow, hand_over)).await?;
         settled(&answer, |items| {
             Ok(Advanced {
                 now: reply::number(reply::at(items, 1)?)?,
-                claim: assignment(reply::at(items, 2)?)?,
+                claim: assignment(items, hand_over)?,
             })
         })
     }
@@ -171,52 +153,75 @@ impl Store {
         outcome: Status,
         ending: Ending<'_>,
     ) -> Result<Settled<Finished>, Error> {
-        let (before, after, name) = payload_keys(action, end.output);
-        let processor = holder(action);
         let (queue, host) = receiver(action);
-        let keys = [
-            keys::action(&action.id),
-            before,
-            after.clone(),
-            keys::pending(processor),
-            keys::stats(processor),
-            keys::LIVE.to_owned(),
-            keys::DONE.to_owned(),
+        let follow = Follow {
+            outcome: codec::encode_status(outcome),
             queue,
-            keys::RECEIVERS.to_owned(),
-            idempotency(action),
-        ];
-        let cmd = script::FINISH_ACTION
-            .call(&keys)
-            .with(action.id.as_str())
-            .with(action.step)
-            .with(end.why.token())
-            .with(end.output.nonce.as_str())
-            .with(action.data.as_str())
-            .with(name.as_str())
-            .with(end.why.ground())
-            .with(end.skipped.map_or(String::new(), codec::encode_failure))
-            .with(codec::encode_status(outcome))
-            .with(host)
-            .with(ending.token.map_or("", TokenHash::as_str))
-            .with(ending.lease_ms)
-            .with(ending.retention_ms);
-        let answer = self.with_payloads(written(&after, end.output), cmd).await?;
+            to: host,
+            time_ms: ending.lease_ms,
+            retention_ms: ending.retention_ms,
+            token: ending.token,
+        };
+        let answer = self.together.make(transition(action, end, &follow, None)).await?;
         settled(&answer, finished)
     }
 }
 
-/// The keys of the payload before and after, and the name of the latter.
-fn payload_keys<'a>(action: &'a Action, output: &'a Output) -> (String, String, &'a Nonce) {
-    let before = keys::data(&action.id, &action.data);
-    match output.data {
-        Some(_) => (before, keys::data(&action.id, &output.nonce), &output.nonce),
-        None => (before.clone(), before, &action.data),
-    }
+/// What follows a settled step: the next one, or the outcome and its delivery.
+struct Follow<'a> {
+    /// Nothing when there is a next step.
+    outcome: &'static str,
+    /// Where what follows waits.
+    queue: String,
+    /// The target or host; nothing without response URL.
+    to: &'a str,
+    /// The timeout of the attempt or lease of the delivery, in milliseconds.
+    time_ms: u64,
+    retention_ms: u64,
+    /// The token by which it is claimed at once.
+    token: Option<&'a TokenHash>,
 }
 
-fn written(key: &str, output: &Output) -> Vec<Cmd> {
-    output.data.iter().map(|data| set_payload(key, data)).collect()
+fn transition(
+    action: &Action,
+    end: StepEnd<'_>,
+    follow: &Follow<'_>,
+    hand_over: Option<&HandOver>,
+) -> Transition {
+    let output = end.output;
+    let before = keys::data(&action.id, &action.data);
+    let (after, name) = match output.data {
+        Some(_) => (keys::data(&action.id, &output.nonce), &output.nonce),
+        None => (before.clone(), &action.data),
+    };
+    let payloads = output.data.iter().map(|data| (after.clone(), data.clone())).collect();
+    let processor = holder(action);
+    let mut keys = vec![
+        keys::action(&action.id),
+        before,
+        after,
+        keys::pending(processor),
+        keys::stats(processor),
+        follow.queue.clone(),
+        idempotency(action),
+    ];
+    keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
+    let arguments = script::arguments()
+        .with(action.id.as_str())
+        .with(action.step)
+        .with(end.why.token())
+        .with(output.nonce.as_str())
+        .with(action.data.as_str())
+        .with(name.as_str())
+        .with(end.why.ground())
+        .with(end.skipped.map_or(String::new(), codec::encode_failure))
+        .with(follow.outcome)
+        .with(follow.to)
+        .with(follow.time_ms)
+        .with(follow.retention_ms)
+        .with(follow.token.map_or("", TokenHash::as_str))
+        .with(hand_over.map_or(0, |wish| wish.candidates.len()));
+    Transition { kind: Kind::Attempt, payloads, keys, arguments }
 }
 
 pub(super) fn holder(action: &Action) -> &str {

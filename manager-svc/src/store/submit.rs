@@ -4,8 +4,9 @@ use bytes::Bytes;
 use deadpool_redis::redis::{Cmd, Pipeline, Value};
 
 use super::claim::{Assignment, HandOver, assignment};
-use super::script::{self, Args};
-use super::{Error, Store, codec, keys, reply, set_payload};
+use super::script::{self, Args as _};
+use super::together::{Kind, Transition};
+use super::{Error, Store, codec, keys, reply};
 use crate::domain::action::{DEFAULT_EXPIRES_IN_MS, Status};
 use crate::domain::{Action, ActionId, Nonce};
 
@@ -65,51 +66,13 @@ impl Store {
         most_live: u64,
         hand_over: Option<&HandOver>,
     ) -> Result<Submitted, Error> {
-        let mut keys: Vec<String> =
-            [keys::SEQ, keys::LIVE, keys::TARGETS, keys::DELAYED].map(str::to_owned).to_vec();
-        keys.push(idempotency.map_or(keys::NONE.to_owned(), |known| keys::idempotency(&known.key)));
-        keys.push(keys::MARKS.to_owned());
-        let mut payloads = Vec::with_capacity(actions.len());
-        for NewAction { action, data, .. } in actions {
-            let payload = keys::data(&action.id, &action.data);
-            payloads.push(set_payload(&payload, data));
-            keys.push(keys::action(&action.id));
-            keys.push(payload);
-            keys.push(keys::input(action.job().target.as_str()));
-        }
-        keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
-        let mut hosts: Vec<&str> =
-            actions.iter().filter_map(|new| Some(&*new.action.receiver.as_ref()?.host)).collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        let mut cmd = script::SUBMIT_ACTIONS
-            .call(&keys)
-            .with(actions.len())
-            .with(hand_over.map_or(0, |wish| wish.candidates.len()))
-            .with(hand_over.map_or("", |wish| wish.token.as_str()))
-            .with(idempotency.map_or("", |known| &known.body))
-            .with(hosts.len())
-            .with(most_live)
-            .with(hosts);
-        for NewAction { action, delay_ms, .. } in actions {
-            let job = action.job();
-            let fixed = fixed_fields(action, idempotency);
-            cmd = cmd
-                .with(action.id.as_str())
-                .with(action.data.as_str())
-                .with(job.target.as_str())
-                .with(job.timeout_ms)
-                .with(*delay_ms)
-                .with(action.expires_in_ms)
-                .with(fixed.len())
-                .with(fixed);
-        }
-        let answer = self.with_payloads(payloads, cmd).await?;
+        let transition = submission(actions, idempotency, most_live, hand_over);
+        let answer = self.together.make(transition).await?;
         let items = reply::list(&answer)?;
         Ok(match reply::integer(reply::at(items, 0)?)? {
             1 => Submitted::Accepted {
                 now: reply::number(reply::at(items, 1)?)?,
-                claim: assignment(reply::at(items, 2)?)?,
+                claim: assignment(items, hand_over)?,
             },
             2 => Submitted::Known(ids(reply::text(reply::at(items, 1)?)?)),
             -5 => Submitted::OtherBody,
@@ -128,7 +91,7 @@ impl Store {
     pub async fn repeated(&self, key: &IdempotencyKey) -> Result<Option<Submitted>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("HMGET").arg(keys::idempotency(&key.key)).arg(&["hash", "ids"]);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let fields = reply::list(&answer)?;
         Ok(match reply::at(fields, 0)? {
             Value::Nil => None,
@@ -155,8 +118,53 @@ impl Store {
                 .map(Some)
                 .ok_or(Error::Answer("an unknown status of an action")),
         };
-        self.all(&pipeline).await?.into_iter().map(status).collect()
+        self.link.all(&pipeline).await?.into_iter().map(status).collect()
     }
+}
+
+fn submission(
+    actions: &[NewAction],
+    idempotency: Option<&IdempotencyKey>,
+    most_live: u64,
+    hand_over: Option<&HandOver>,
+) -> Transition {
+    let mut keys = Vec::with_capacity(1 + 3 * actions.len());
+    keys.push(idempotency.map_or(keys::NONE.to_owned(), |known| keys::idempotency(&known.key)));
+    let mut payloads = Vec::with_capacity(actions.len());
+    for NewAction { action, data, .. } in actions {
+        let payload = keys::data(&action.id, &action.data);
+        keys.push(keys::action(&action.id));
+        keys.push(payload.clone());
+        keys.push(keys::input(action.job().target.as_str()));
+        payloads.push((payload, data.clone()));
+    }
+    keys.extend(hand_over.iter().flat_map(|wish| wish.keys()));
+    let mut hosts: Vec<&str> =
+        actions.iter().filter_map(|new| Some(&*new.action.receiver.as_ref()?.host)).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let mut arguments = script::arguments()
+        .with(actions.len())
+        .with(hand_over.map_or(0, |wish| wish.candidates.len()))
+        .with(hand_over.map_or("", |wish| wish.token.as_str()))
+        .with(idempotency.map_or("", |known| &known.body))
+        .with(most_live)
+        .with(hosts.len())
+        .with(hosts);
+    for NewAction { action, delay_ms, .. } in actions {
+        let job = action.job();
+        let fixed = fixed_fields(action, idempotency);
+        arguments = arguments
+            .with(action.id.as_str())
+            .with(action.data.as_str())
+            .with(job.target.as_str())
+            .with(job.timeout_ms)
+            .with(*delay_ms)
+            .with(action.expires_in_ms)
+            .with(fixed.len())
+            .with(fixed);
+    }
+    Transition { kind: Kind::Submission, payloads, keys, arguments }
 }
 
 fn ids(text: &str) -> Vec<ActionId> {

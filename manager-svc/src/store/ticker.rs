@@ -19,7 +19,7 @@ impl Store {
     pub async fn announce_tick(&self) -> Result<bool, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("SET").arg(keys::TICKER).arg(STARTING).arg("NX").arg("PX").arg(HOLD_MS);
-        Ok(!matches!(self.one(cmd).await?, Value::Nil))
+        Ok(!matches!(self.link.one(cmd).await?, Value::Nil))
     }
 
     /// Takes an announcement back: the tick could not be started.
@@ -36,7 +36,7 @@ impl Store {
     /// When the store is away.
     pub async fn take_ticker(&self, tick: &Nonce) -> Result<bool, Error> {
         let cmd = script::TAKE_TICKER.call(&[keys::TICKER]).with(tick.as_str()).with(HOLD_MS);
-        Ok(reply::integer(&self.one(cmd).await?)? == 1)
+        Ok(reply::integer(&self.link.one(cmd).await?)? == 1)
     }
 
     /// Goes on lingering; `false` when another tick has taken over.
@@ -45,7 +45,7 @@ impl Store {
     /// When the store is away.
     pub async fn renew_ticker(&self, tick: &Nonce) -> Result<bool, Error> {
         let cmd = script::RENEW_TICKER.call(&[keys::TICKER]).with(tick.as_str()).with(HOLD_MS);
-        Ok(reply::integer(&self.one(cmd).await?)? == 1)
+        Ok(reply::integer(&self.link.one(cmd).await?)? == 1)
     }
 
     /// Ends lingering: the next nudge starts a tick.
@@ -58,6 +58,6 @@ impl Store {
 
     async fn release(&self, holder: &str) -> Result<(), Error> {
         let cmd = script::RELEASE_TICKER.call(&[keys::TICKER]).with(holder);
-        self.one(cmd).await.map(|_| ())
+        self.link.one(cmd).await.map(|_| ())
     }
 }

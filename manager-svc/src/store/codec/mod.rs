@@ -34,7 +34,7 @@ pub(super) use job::encode_jobs;
 pub(super) use words::{encode_status, status};
 
 /// A record that does not read back.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("the record of {id} is damaged: {what}")]
 pub struct CodecError {
     id: String,

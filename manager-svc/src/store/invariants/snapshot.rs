@@ -42,13 +42,13 @@ impl Store {
             for name in names {
                 types.cmd("TYPE").arg(name);
             }
-            let types = self.all(&types).await?;
+            let types = self.link.all(&types).await?;
             let mut contents = Pipeline::with_capacity(2 * names.len());
             for (name, kind) in names.iter().zip(&types) {
                 contents.cmd("PTTL").arg(name);
                 contents.add_command(read(name, reply::text(kind)?));
             }
-            let contents = self.all(&contents).await?;
+            let contents = self.link.all(&contents).await?;
             for ((name, kind), pair) in names.iter().zip(&types).zip(contents.chunks_exact(2)) {
                 let ttl = u64::try_from(reply::integer(&pair[0])?).ok();
                 if let Some(content) = content(reply::text(kind)?, &pair[1])? {
@@ -62,10 +62,10 @@ impl Store {
     /// All keys: they live in one slot, so on a cluster the slot is asked.
     async fn all_keys(&self) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
-        if self.cluster {
-            let slot = self.ask(&["CLUSTER", "KEYSLOT", keys::SEQ]).await?;
+        if self.link.is_cluster() {
+            let slot = self.link.ask(&["CLUSTER", "KEYSLOT", keys::SEQ]).await?;
             let slot = reply::integer(&slot)?.to_string();
-            let answer = self.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "10000000"]).await?;
+            let answer = self.link.ask(&["CLUSTER", "GETKEYSINSLOT", &slot, "10000000"]).await?;
             for name in reply::list(&answer)? {
                 names.push(reply::text(name)?.to_owned());
             }
@@ -74,7 +74,7 @@ impl Store {
         let mut cursor = "0".to_owned();
         loop {
             let words = ["SCAN", &cursor, "MATCH", keys::ALL, "COUNT", "1000"];
-            let answer = self.ask(&words).await?;
+            let answer = self.link.ask(&words).await?;
             let items = reply::list(&answer)?;
             for name in reply::list(reply::at(items, 1)?)? {
                 names.push(reply::text(name)?.to_owned());

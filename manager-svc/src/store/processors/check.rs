@@ -69,7 +69,7 @@ impl Store {
             pipeline.add_command(cmd);
         }
         let mut claimed = Vec::with_capacity(asks.len());
-        for (ask, answer) in asks.iter().zip(self.all(&pipeline).await?) {
+        for (ask, answer) in asks.iter().zip(self.link.all(&pipeline).await?) {
             match reply::integer(&answer) {
                 Err(error @ (Error::Away(_) | Error::Full(_))) => return Err(error),
                 // A record that is no hash must not hide the others.
@@ -114,7 +114,7 @@ impl Store {
             .with(cpu)
             .with(memory)
             .with(interval_ms);
-        self.one(cmd).await.map(|_| ())
+        self.link.one(cmd).await.map(|_| ())
     }
 
     /// Removes an unhealthy processor that has not answered for so many milliseconds, unless something of it is
@@ -142,7 +142,7 @@ impl Store {
             .with(processor.epoch)
             .with(name)
             .with(silent_ms);
-        Ok(reply::integer(&self.one(cmd).await?)? == 1)
+        Ok(reply::integer(&self.link.one(cmd).await?)? == 1)
     }
 
     /// The actions of a processor's pending set.
@@ -152,7 +152,7 @@ impl Store {
     pub async fn pending(&self, id: &str) -> Result<Vec<ActionId>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("ZRANGE").arg(keys::pending(id)).arg(0).arg(-1);
-        let ids = reply::texts(&self.one(cmd).await?)?;
+        let ids = reply::texts(&self.link.one(cmd).await?)?;
         Ok(ids.iter().filter_map(|id| ActionId::parse(id).ok()).collect())
     }
 }

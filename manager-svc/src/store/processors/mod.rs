@@ -108,7 +108,7 @@ impl Store {
             .with(cpu)
             .with(memory)
             .with(health_interval_ms);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let items = reply::list(&answer)?;
         Ok(match reply::integer(reply::at(items, 0)?)? {
             1 => Registered::Added(reply::number(reply::at(items, 1)?)?),
@@ -152,7 +152,7 @@ impl Store {
             .with(id)
             .with(epoch.map_or(String::new(), |epoch| epoch.to_string()))
             .with(name);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let items = reply::list(&answer)?;
         let pending = || reply::number(reply::at(items, 1)?);
         Ok(match reply::integer(reply::at(items, 0)?)? {

@@ -93,7 +93,7 @@ impl Store {
         pipeline.cmd("HMGET").arg(keys::processor(id)).arg(&["epoch", "name", "switched"]);
         pipeline.cmd("HGET").arg(keys::LEFT).arg(id);
         read(&mut pipeline, id);
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let fields = reply::list(reply::at(&answers, 0)?)?;
         let text = |value: &Value| reply::text(value).unwrap_or_default().to_owned();
         let first = |text: String| text.split(' ').next().and_then(|number| number.parse().ok());
@@ -122,7 +122,7 @@ impl Store {
     pub async fn processors(&self) -> Result<Vec<Processor>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("ZRANGE").arg(keys::PROCESSORS).arg(0).arg(-1);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let ids: Vec<String> = reply::list(&answer)?
             .iter()
             .map(|id| reply::text(id).map(str::to_owned))
@@ -140,7 +140,7 @@ impl Store {
         for id in ids {
             read(&mut pipeline, id);
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let mut processors = Vec::with_capacity(ids.len());
         for (id, answers) in ids.iter().zip(answers.chunks_exact(READS)) {
             processors.extend(decode_if_whole(id, answers)?);
@@ -155,7 +155,7 @@ impl Store {
     pub async fn known(&self, targets: &[&str]) -> Result<Vec<bool>, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("ZMSCORE").arg(keys::KNOWN).arg(targets);
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         Ok(reply::list(&answer)?.iter().map(|score| !matches!(score, Value::Nil)).collect())
     }
 }

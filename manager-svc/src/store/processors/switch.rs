@@ -46,7 +46,7 @@ impl Store {
                 Switch::Resume => "active",
             },
         );
-        let answer = self.one(cmd).await?;
+        let answer = self.link.one(cmd).await?;
         let items = reply::list(&answer)?;
         Ok(match reply::integer(reply::at(items, 0)?)? {
             1 => {

@@ -59,7 +59,7 @@ impl Store {
     /// The next few of all keys, for what no index lists: ids of actions, keys of payloads, and queues.
     async fn scan(&self, memory: &mut Reconciler) -> Result<(Vec<String>, Vec<String>), Error> {
         let words = ["SCAN", memory.scan.as_str(), "MATCH", keys::ALL, "COUNT", SCANNED];
-        let answer = self.ask(&words).await;
+        let answer = self.link.ask(&words).await;
         let read = answer.and_then(|answer| {
             let items = reply::list(&answer)?;
             let cursor = reply::text(reply::at(items, 0)?)?.to_owned();
@@ -89,7 +89,7 @@ impl Store {
         for (key, rank) in [(keys::RECEIVERS, memory.receivers), (keys::KNOWN, memory.known)] {
             pipeline.cmd("ZRANGE").arg(key).arg(rank).arg(rank + BATCH - 1);
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let names =
             |at: usize, index| readable(index, reply::at(&answers, at).and_then(known_texts));
         let (receivers, known) = (names(2, keys::RECEIVERS)?, names(3, keys::KNOWN)?);
@@ -122,7 +122,7 @@ impl Store {
                 None => pipeline.cmd("EXISTS").arg(keys::NONE),
             };
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         for (queue, answers) in walked.into_iter().zip(answers.chunks_exact(3)) {
             let entries = readable(&queue.to_string(), known_texts(&answers[0]))?;
             let is_there = matches!(&answers[1], Value::Int(1));
@@ -154,7 +154,7 @@ impl Store {
             let key = action_key(name);
             pipeline.cmd("HGETALL").arg(&key).cmd("PTTL").arg(&key);
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let mut members: BTreeMap<Queue, Vec<String>> = BTreeMap::new();
         let mut extra = Pipeline::new();
         for ((name, queues), answers) in met.into_iter().zip(answers.chunks_exact(2)) {
@@ -179,7 +179,7 @@ impl Store {
         for (queue, ids) in &members {
             extra.cmd("ZMSCORE").arg(queue.key()).arg(ids);
         }
-        let answers = self.all(&extra).await?;
+        let answers = self.link.all(&extra).await?;
         let (lives, scores) = answers.split_at((3 * picture.actions.len()).min(answers.len()));
         for (seen, lives) in picture.actions.values_mut().zip(lives.chunks_exact(3)) {
             (seen.data, seen.idempotency) = (life(&lives[0]), life(&lives[1]));
@@ -208,7 +208,7 @@ impl Store {
         if payloads.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         let unnamed = payloads.iter().zip(answers.chunks_exact(2)).filter(|(key, answers)| {
             let named = reply::text(&answers[1]).is_ok_and(|nonce| nonce == payload_parts(key).1);
             life(&answers[0]) == Life::Endless && !named

@@ -116,7 +116,7 @@ impl Store {
     pub async fn repaired(&self) -> Result<u64, Error> {
         let mut cmd = Cmd::new();
         cmd.arg("GET").arg(keys::REPAIRED);
-        match self.one(cmd).await? {
+        match self.link.one(cmd).await? {
             deadpool_redis::redis::Value::Nil => Ok(0),
             count => reply::number(&count),
         }
@@ -135,7 +135,7 @@ impl Store {
         for (.., cmd) in &repairs {
             pipeline.add_command(cmd.clone());
         }
-        let answers = self.all(&pipeline).await?;
+        let answers = self.link.all(&pipeline).await?;
         for ((subject, what, _), answer) in repairs.into_iter().zip(answers) {
             // What has moved on, or was refused, is looked at as if for the first time.
             memory.clear(&subject);

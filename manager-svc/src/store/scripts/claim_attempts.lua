@@ -8,39 +8,48 @@ local p = call('HMGET', KEYS[1], 'name', 'status', 'held_until', 'capacity', 'ur
 local now, stamp = clock()
 local takes = p[1] == ARGV[2] and p[2] == 'active' and tonumber(p[3] or 0) <= now
 local room = takes and p[4] - call('ZCARD', KEYS[2]) or 0
-local answer, taken = {p[5] or '', p[6] or ''}, false
+local answer, mine, claimed = {p[5] or '', p[6] or ''}, {}, {}
 -- A copy that arrives long after the look only tells what the first one claimed.
 local looked = tonumber(ARGV[3])
 local fresh = now - looked < 5000
-local claim = {0, ARGV[1], p[5], p[6], p[7] or ''}
+-- The heads of both queues, and what has left them.
+local heads, gone = {call('ZRANGE', KEYS[3], 0, #KEYS - 6), call('ZRANGE', KEYS[4], 0, #KEYS - 6)}, {}
+local function is_first(id)
+  for _, head in ipairs(heads) do
+    while gone[head[1]] do table.remove(head, 1) end
+    if head[1] == id then return true end
+  end
+end
 for i = 1, #KEYS - 5 do
-  local action, id, token, seen = KEYS[5 + i], ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
-  local r = call('HMGET', action, 'token', 'v', 'tries', 'dispatches', 'job', 'queued', 'status')
-  local mine, seq, ready = r[1] == token, string.match(r[6] or '', '^(%d+) (%d+)$')
+  local id, token, seen = ARGV[1 + 3 * i], ARGV[2 + 3 * i], ARGV[3 + 3 * i]
+  local r = call('HMGET', KEYS[5 + i], 'token', 'v', 'tries', 'dispatches', 'job', 'queued', 'status')
+  local seq, ready = string.match(r[6] or '', '^(%d+) (%d+)$')
   local lease = string.match(r[5] or '', '^%d+')
-  local first = not mine and (call('ZRANGE', KEYS[3], 0, 0)[1] == id or call('ZRANGE', KEYS[4], 0, 0)[1] == id)
+  mine[i] = r[1] == token
   if not (seq and lease and r[2] and r[3] and r[4]) then
     -- No record, or none that can be read: it must not block what is behind it.
-    taken = call('ZREM', KEYS[3], id) + call('ZREM', KEYS[4], id) > 0 or taken
-  elseif first and fresh and room > 0 and seq == seen and (r[1] or '') == ''
+    remove(KEYS[3], id)
+    remove(KEYS[4], id)
+    gone[id] = true
+  elseif not mine[i] and fresh and room > 0 and seq == seen and (r[1] or '') == ''
     and (r[7] == 'queued' or r[7] == 'running')
     -- Nothing in here becomes ready later than in a moment, unless the server's clock has stepped back.
-    and (tonumber(ready) <= looked or tonumber(ready) > now + 1) then
-    call('ZREM', KEYS[3], id)
-    call('ZREM', KEYS[4], id)
-    mine, taken, room = true, true, room - 1
-    local fields = claim_fields(claim, token, r[3] + 1, r[4] + 1, stamp)
-    append(fields, {'v', r[2] + 1, 'status', 'running'})
-    call('HSET', action, unpack(fields))
-    call('ZADD', KEYS[2], now + lease, id)
-  end
-  answer[2 + i] = mine and call('HGETALL', action) or {}
-end
-if taken then
-  for i = 1, 2 do
-    if call('EXISTS', KEYS[2 + i]) == 0 then
-      call('SREM', KEYS[5], ARGV[i])
-    end
+    and (tonumber(ready) <= looked or tonumber(ready) > now + 1) and is_first(id) then
+    remove(KEYS[3], id)
+    remove(KEYS[4], id)
+    gone[id], room, mine[i] = true, room - 1, true
+    r.i, r.lease, claimed[#claimed + 1] = i, after(now, lease), r
   end
 end
+if next(gone) then flush() end
+for _, r in ipairs(claimed) do
+  call('HSET', KEYS[5 + r.i], 'v', format('%d', r[2] + 1), 'status', 'running', 'token', ARGV[2 + 3 * r.i],
+    'held', held_by(ARGV[1], p[6], p[7], stamp), 'tries', format('%d', r[3] + 1), 'dispatches', format('%d', r[4] + 1))
+  add(KEYS[2], r.lease, ARGV[1 + 3 * r.i])
+end
+flush()
+for i = 1, 2 do
+  if next(gone) and call('EXISTS', KEYS[2 + i]) == 0 then call('SREM', KEYS[5], ARGV[i]) end
+end
+for i = 1, #mine do answer[2 + i] = mine[i] and call('HGETALL', KEYS[5 + i]) or {} end
 return answer

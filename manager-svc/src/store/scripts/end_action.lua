@@ -36,19 +36,22 @@ if call('ZREM', KEYS[3], ARGV[1]) == 0 then
   end
 end
 call('ZADD', KEYS[6], stamp, ARGV[1])
-local fields, claimed = {'delivery', 'none'}, false
+local claimed = '0'
 if ARGV[8] ~= '' then
-  fields, claimed = deliver(KEYS[7], KEYS[8], ARGV[1], ARGV[8], ARGV[9], ARGV[10], now)
+  local token, due
+  token, claimed, due = deliver(KEYS[7], KEYS[8], ARGV[1], ARGV[8], ARGV[9], ARGV[10], now, stamp)
+  call('HSET', KEYS[1], 'd_token', token, 'd_tries', claimed, 'd_due', due)
 end
-append(fields, {'v', r[5] + 1, 'status', ARGV[13], 'token', '', 'ended', stamp, 'error', ARGV[12],
-  settlement(why, step), mark .. ' ' .. stamp .. ' ' .. (claimed and 1 or 0)})
 if (r[2] or '') ~= '' then
   local processor, since = holder(r[6], stamp)
   if why ~= 'cancel' then count(KEYS[4], false, now - since) end
-  append(fields, {'a:' .. r[7], line(step, processor, since, stamp, ARGV[12])})
+  call('HSET', KEYS[1], 'a:' .. r[7], line(step, processor, since, stamp, ARGV[12]))
 end
-call('HSET', KEYS[1], unpack(fields))
+call('HSET', KEYS[1], 'v', r[5] + 1, 'status', ARGV[13], 'token', '', 'ended', stamp, 'error', ARGV[12],
+  'delivery', ARGV[8] == '' and 'none' or 'pending', settlement(why, step), mark .. ' ' .. stamp .. ' ' .. claimed)
+flush()
+write_counts()
 if ARGV[8] == '' then
   ended(KEYS[1], KEYS[2], KEYS[9], ARGV[11])
 end
-return {1, now, claimed and 1 or 0}
+return {1, now, tonumber(claimed)}

@@ -12,13 +12,10 @@ for i = 1, #ARGV / 2 do
   local seq = string.match(r[2] or '', '^%d+')
   if due and waits and seq and r[3] and string.match(r[1] or '', ' (%S+)$') == target then
     call('ZREM', KEYS[1], id)
-    if seq == '0' then
-      seq = queue_up(KEYS[3 + 2 * i], KEYS[2], KEYS[3], target, id)
-    else
-      call('ZADD', KEYS[3 + 2 * i], seq, id)
-      call('SADD', KEYS[3], target)
-    end
+    seq = seq == '0' and format('%d', call('INCR', KEYS[2])) or seq
+    queue_up(KEYS[3 + 2 * i], seq, KEYS[3], target, id)
     call('HSET', action, 'queued', seq .. ' ' .. stamp, 'v', r[3] + 1)
   end
 end
+flush()
 return 1

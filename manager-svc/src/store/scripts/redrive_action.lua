@@ -26,9 +26,11 @@ if ARGV[6] ~= '' then
 end
 local deadline = format('%d', now + ARGV[4])
 call('ZADD', KEYS[3], deadline, ARGV[1])
-local seq = queue_up(KEYS[5], KEYS[7], KEYS[6], ARGV[5], ARGV[1])
+local seq = format('%d', draw(KEYS[7], 1) + 1)
+queue_up(KEYS[5], seq, KEYS[6], ARGV[5], ARGV[1])
+flush()
 call('HDEL', KEYS[1], 'ended', 'error', 'd_due', 'd_error', 'returns')
 call('HSET', KEYS[1], 'v', r[3] + 1, 'status', 'queued', 'run', ARGV[2] + 1, 'token', '', 'tries', 0,
-  'queued', format('%d %s', seq, stamp), 'deadline', deadline, 'delivery', 'none', 'd_token', '',
+  'queued', seq .. ' ' .. stamp, 'deadline', deadline, 'delivery', 'none', 'd_token', '',
   'd_tries', 0, 'handed', 0, 'redriven', mark)
 return {1, ARGV[2] + 1}

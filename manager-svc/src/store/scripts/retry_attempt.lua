@@ -26,4 +26,5 @@ count(KEYS[3], false, now - since)
 call('HSET', KEYS[1], 'v', r[5] + 1, 'token', '', 'error', ARGV[7],
   'queued', string.match(r[9] or '0', '^%d+') .. ' ' .. ready,
   settlement(ARGV[5], step), mark .. ' ' .. stamp, 'a:' .. r[7], line(step, processor, since, stamp, ARGV[7]))
+write_counts()
 return {1, now}

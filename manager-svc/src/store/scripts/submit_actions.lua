@@ -1,59 +1,56 @@
--- Accepts actions, all or none. A token is given only for a single one without delay: claim it at once.
--- KEYS 1 seq, 2 live, 3 targets, 4 delayed, 5 idempotency record, 6 marks;
---      then per action: action, data, input of its first target; then four per candidate
--- ARGV 1 actions, 2 candidates, 3 token hash of the claim or '', 4 hash of the body or '', 5 hosts, 6 most live;
---      the hosts, then per action: id, nonce, target, timeout, delay, expiry, n, n fixed fields and values
--- Returns {1, now, claim} accepted, {2, ids} known, {-4} payload missing, {-5} another body, {-6} full,
---         {-7} above the memory mark, {-8, host} too much waits for the host
-local actions, candidates, first = tonumber(ARGV[1]), tonumber(ARGV[2]), 7 + 3 * ARGV[1]
-local function each(visit)
-  local at = 7 + ARGV[5]
-  for i = 1, actions do
-    visit(KEYS[4 + 3 * i], KEYS[5 + 3 * i], KEYS[6 + 3 * i], at)
-    at = at + 7 + 2 * ARGV[at + 6]
-  end
-end
--- A copy brings the names of payloads that may be in use since.
-local function refuse(answer)
-  each(function(action, data, _, at)
-    if call('HGET', action, 'data') ~= ARGV[at + 1] then call('UNLINK', data) end
-  end)
-  return answer
-end
-local before = call('HMGET', KEYS[7], 'created', 'handed', 'token')
-if before[1] then
-  return refuse({1, tonumber(before[1]), chosen(first, tonumber(before[2]), before[3] == ARGV[3])})
-end
-local known = ARGV[4] ~= '' and call('HMGET', KEYS[5], 'hash', 'ids')
-if known and known[1] then return refuse(known[1] == ARGV[4] and {2, known[2]} or {-5}) end
-local refusal = not_admitted(KEYS[2], KEYS[6], actions, ARGV[6], unpack(ARGV, 7, 6 + ARGV[5]))
-if refusal then return refuse(refusal) end
--- Written a moment ago with a TTL: what has none to take away was not written.
+-- Accepts submissions, each as if it were alone, of one or more actions, all or none of it; no action and no
+-- idempotency record twice. A token is given only for a single action without delay: claim it at once.
+-- KEYS 1 seq, 2 live, 3 targets, 4 delayed, 5 marks; then per submission: idempotency record, per action (action,
+--      data, input of its first target), four per candidate
+-- ARGV 1 submissions; then per submission: actions, candidates, token hash of the claim or '', hash of the body or '',
+--      most live, hosts, the hosts, per action (id, nonce, target, timeout, delay, expiry, n, n fields and values)
+-- Returns per submission {1, now, number and URL of the candidate that holds it, or 0} accepted, {2, ids} known,
+--      {-4} payload missing, {-5} another body, {-6} full, {-7} above the memory mark, {-8, host} too much waits for it
 local now, stamp = clock()
-local present, claim, ids = 0, nil, {}
-each(function(_, data) present = present + call('PERSIST', data) end)
-if present < actions then return refuse({-4}) end
-each(function(action, _, queue, at)
-  local id, target, timeout, delay = ARGV[at], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4])
-  local deadline, seq = format('%d', now + delay + ARGV[at + 5]), 0
-  claim = ARGV[3] ~= '' and choose(first, candidates, target, now)
-  if claim then
-    seq = call('INCR', KEYS[1])
-    call('ZADD', KEYS[first + 4 * (claim[1] - 1) + 1], format('%d', now + timeout), id)
-  elseif delay > 0 then
-    call('ZADD', KEYS[4], now + delay, id)
+local answers, taken, ready, k, a, one = {}, {}, 0, 6, 2
+for i = 1, tonumber(ARGV[1]) do
+  one, k, a = submission(k, a)
+  answers[i] = not_taken(one, KEYS[2], KEYS[5])
+  if answers[i] then
+    refused(one)
   else
-    seq = queue_up(queue, KEYS[1], KEYS[3], target, id)
+    one.i, taken[#taken + 1] = i, one
+    for j = 1, #one do
+      if ARGV[one[j] + 4] == '0' then ready = ready + 1 end
+    end
   end
-  local record = {'v', '1', 'run', '1', 'status', claim and 'running' or 'queued', 'step', '0',
-    'data', ARGV[at + 1], 'job', timeout .. ' ' .. target, 'queued', format('%d %d', seq, now + delay),
-    'created', stamp, 'deadline', deadline, 'handed', claim and claim[1] or 0}
-  append(record, claim and claim_fields(claim, ARGV[3], '1', '1', stamp)
-    or {'token', '', 'tries', '0', 'dispatches', '0'})
-  for j = at + 7, at + 6 + 2 * ARGV[at + 6] do record[#record + 1] = ARGV[j] end
-  call('HSET', action, unpack(record))
-  call('ZADD', KEYS[2], deadline, id)
-  ids[#ids + 1] = id
-end)
-if known then call('HSET', KEYS[5], 'hash', ARGV[4], 'ids', table.concat(ids, ' '), 'open', actions) end
-return {1, now, claim or {0}}
+end
+local seq = draw(KEYS[1], ready)
+for _, accepted in ipairs(taken) do
+  local number, p, ids = 0, nil, {}
+  for j = 1, #accepted do
+    local key, at, place = accepted.k + 3 * j - 2, accepted[j], '0'
+    local id, nonce, target, timeout, delay, expiry, fixed = unpack(ARGV, at, at + 6)
+    if accepted.token ~= '' then number, p = choose(accepted.first, accepted.candidates, target, now) end
+    if delay ~= '0' then
+      add(KEYS[4], after(now, delay), id)
+    else
+      seq = seq + 1
+      place = format('%d', seq)
+      if p then
+        add(KEYS[accepted.first + 4 * number - 3], after(now, timeout), id)
+      else
+        queue_up(KEYS[key + 2], place, KEYS[3], target, id)
+      end
+    end
+    local deadline = after(now, delay == '0' and expiry or delay + expiry)
+    add(KEYS[2], deadline, id)
+    ids[j] = id
+    call('HSET', KEYS[key], 'v', '1', 'run', '1', 'status', p and 'running' or 'queued', 'step', '0', 'data', nonce,
+      'job', timeout .. ' ' .. target, 'queued', place .. ' ' .. after(now, delay), 'created', stamp,
+      'deadline', deadline, 'handed', number, 'token', p and accepted.token or '', 'tries', p and '1' or '0',
+      'dispatches', p and '1' or '0', p and 'held' or 'handed', p and held_by(p[1], p[7], p[8], stamp) or number,
+      unpack(ARGV, at + 7, at + 6 + 2 * fixed))
+  end
+  if accepted.body ~= '' then
+    call('HSET', KEYS[accepted.k], 'hash', accepted.body, 'ids', table.concat(ids, ' '), 'open', accepted.actions)
+  end
+  answers[accepted.i] = {1, now, number, p and p[6]}
+end
+flush()
+return answers

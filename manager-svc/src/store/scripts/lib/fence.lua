@@ -31,18 +31,8 @@ local function holder(held, stamp)
   return processor or '-', since or stamp
 end
 
--- One settled attempt, as the timeline keeps it: with a failure, or without one when it succeeded.
+-- One settled attempt, as the timeline keeps it: with a failure, or without one ('') when it succeeded.
 local function line(step, processor, claimed, stamp, failure)
-  return table.concat({step, processor, claimed, stamp, failure}, '\t')
-end
-
--- A processor's counters are written by the transition that settles the attempt: exact after any crash. One
--- string of four numbers, changed together: processed, failed, the sum of the succeeded and the last, in ms.
-local function count(key, succeeded, elapsed)
-  local ms = format('%d', elapsed)
-  if succeeded then
-    call('BITFIELD', key, 'INCRBY', 'i64', '#0', '1', 'INCRBY', 'i64', '#2', ms, 'SET', 'i64', '#3', ms)
-  else
-    call('BITFIELD', key, 'INCRBY', 'i64', '#1', '1', 'SET', 'i64', '#3', ms)
-  end
+  local text = step .. '\t' .. processor .. '\t' .. claimed .. '\t' .. stamp
+  return failure == '' and text or text .. '\t' .. failure
 end

@@ -8,20 +8,23 @@ local function ended(action, data, idempotency, retention)
   end
 end
 
+-- When the first outcome of an output queue is due, asked once.
+local heads = {}
+
 -- Puts an outcome on its way: into the host's output queue, claimed at once when `token` is given and
--- nothing waits there. Returns the delivery's fields and whether it was claimed.
-local function deliver(output, receivers, id, host, token, lease, now)
-  local first = tonumber(call('ZRANGE', output, 0, 0, 'WITHSCORES')[2] or math.huge)
-  local claimed = token ~= '' and first > now
-  local due = format('%d', claimed and now + lease or now)
-  call('ZADD', output, due, id)
+-- nothing waits there. Answers the delivery's token, tries, and due time.
+local function deliver(output, receivers, id, host, token, lease, now, stamp)
+  local first = heads[output] or tonumber(call('ZRANGE', output, 0, 0, 'WITHSCORES')[2] or math.huge)
+  local tries, due = '1', after(now, lease)
+  if token == '' or first <= now then
+    token, tries, due = '', '0', stamp
+  end
+  add(output, due, id)
+  heads[output] = math.min(first, due)
   if tonumber(due) < first then
     call('ZADD', receivers, 'LT', due, host)
   end
-  if claimed then
-    return {'delivery', 'pending', 'd_token', token, 'd_tries', '1', 'd_due', due}, true
-  end
-  return {'delivery', 'pending', 'd_token', '', 'd_tries', '0', 'd_due', due}, false
+  return token, tries, due
 end
 
 -- The opposite of `ended`: something is to happen to the action again, so its keys lose their TTL. `had` says whether

@@ -10,13 +10,13 @@ end
 -- `before` when the data stays; `was` and `is` are their nonces. `ground` is 'token', or 'lease' when it
 -- must be over. A payload that is not taken is dropped, unless it is the action's.
 -- Returns the record's fields; then the answer to a request that was sent again, or the refusal.
-local function settling(action, before, after, pending, id, step, token, nonce, was, is, ground)
+local function settling(action, before, after, pending, now, id, step, token, nonce, was, is, ground)
   local r = call('HMGET', action, 'step', 'token', 'status', 's:' .. step, 'v', 'held', 'dispatches',
     'data', 'd_token')
   local state, answer = fence(step, token, nonce, r)
   if ground == 'lease' then
     answer = answer or first_answer(call('HGET', action, 'lapsed'), token .. ' ' .. nonce)
-    if state == 'current' and tonumber(call('ZSCORE', pending, id) or 0) > clock() then
+    if state == 'current' and tonumber(call('ZSCORE', pending, id) or 0) > now then
       state = 'stale'
     end
   end
@@ -24,7 +24,8 @@ local function settling(action, before, after, pending, id, step, token, nonce, 
   if before ~= after then
     if answer or refusal then
       if r[8] ~= is then call('UNLINK', after) end
-    elseif call('PERSIST', after) == 0 then
+    -- One without a TTL, which no record names, is what a script left that failed.
+    elseif call('PERSIST', after) == 0 and call('EXISTS', after) == 0 then
       refusal = PAYLOAD_MISSING
     end
   end
@@ -35,9 +36,4 @@ end
 -- too late.
 local function settlement(ground, step)
   return ground == 'token' and 's:' .. step or 'lapsed'
-end
-
--- A failure, or nothing where there is none.
-local function failure_of(text)
-  if text ~= '' then return text end
 end
