@@ -31,9 +31,10 @@ class Deployment:
     def __init__(self, cloud: Cloud, url: str, functions: dict[str, str], secret_arn: str) -> None:
         self.url, self.functions, self.secret_arn = url, functions, secret_arn
         self.functions_of, self.cloud = cloud.client("lambda"), cloud
-        self.deployed = {name: self._variables(name) for name in functions}
+        self.deployed = {name: self.variables(name) for name in functions}
 
-    def _variables(self, name: str) -> dict[str, str]:
+    def variables(self, name: str) -> dict[str, str]:
+        """A function's settings, as they are now."""
         answer = self.functions_of.get_function_configuration(FunctionName=self.functions[name])
         return answer.get("Environment", {}).get("Variables", {})
 

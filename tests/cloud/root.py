@@ -64,3 +64,6 @@ class Root:
 
     def outputs(self) -> dict:
         return {name: output["value"] for name, output in json.loads(self.terraform("output", "-json")).items()}
+
+    def state(self) -> str:
+        return (self.folder / "terraform.tfstate").read_text()

@@ -22,6 +22,7 @@ from deployment import Cloud, Deployment, resources
 from forwarder import Forwarder
 from processes import MARK, Failed, Server, start_cloud, start_redis, sweep, tail
 from root import Root
+from rotation import rotate
 from scenarios import report, skips
 
 TREE = Path(__file__).resolve().parents[2]
@@ -144,6 +145,9 @@ def cycle(run: Run, tier: str, before: set[str]) -> None:
     root = deployed(run, tier)
     with step(f"{tier}: a second plan is empty"):
         root.plan_is_empty()
+    if tier == "external":
+        with step("keys change side by side, and none is in the state"):
+            rotate(root, run.deployment)
     destroyed(run, root, tier, before)
 
 
