@@ -34,6 +34,10 @@ variable "subnet_ids" {
     condition     = var.network == "given" ? length(distinct(var.subnet_ids)) >= 2 : length(var.subnet_ids) == 0
     error_message = "`subnet_ids` goes with the network `given`, which needs two or more."
   }
+  validation {
+    condition     = var.tier != "serverless" || length(var.subnet_ids) <= 3
+    error_message = "A serverless cache takes two or three subnets."
+  }
 }
 
 variable "vpc_cidr" {
@@ -57,6 +61,10 @@ variable "availability_zones" {
   validation {
     condition     = length(var.availability_zones) == 0 ? var.account_id == null || !local.creates_network : length(distinct(var.availability_zones)) >= 2
     error_message = "Write two or more zones; with `account_id` AWS is not asked for them."
+  }
+  validation {
+    condition     = length(var.availability_zones) <= (var.tier == "serverless" ? 3 : 15)
+    error_message = "Write at most 15 zones, and for a serverless cache at most three."
   }
 }
 

@@ -97,3 +97,15 @@ run "bad_values_are_refused" {
     var.alarm_oldest_age_seconds, var.kms_key_arn, var.processor_cidrs, var.durable_node_type, var.durable_replicas,
   ]
 }
+
+run "more_zones_than_a_cache_takes_are_refused" {
+  command = plan
+
+  variables {
+    tier               = "serverless"
+    redis_url          = null
+    redis_iam          = null
+    availability_zones = ["eu-west-1a", "eu-west-1b", "eu-west-1c", "eu-west-1d"]
+  }
+  expect_failures = [var.availability_zones]
+}
