@@ -1,4 +1,4 @@
-//! `claim_deliveries` and `settle_delivery`.
+//! `claim_deliveries` and `settle_deliveries`.
 
 use crate::calls::{Answer, End};
 use crate::guards::Guards;

@@ -1,4 +1,4 @@
-//! `advance_action`, `finish_action`, `retry_attempt`, `end_action`: what settles an attempt.
+//! `settle_attempts`, `retry_attempt`, `end_action`: what settles an attempt.
 
 use super::fence::Fence;
 use super::{Wish, output, standing};
@@ -104,7 +104,7 @@ impl State {
         self.conclude(config.receiver, action, record, status, wish.deliver)
     }
 
-    /// A step that fails for good is skipped: `advance_action` and `finish_action` with the data as it was
+    /// A step that fails for good is skipped: `settle_attempts` with the data as it was
     /// (KEYS 2 and 3 the same) and a failure, which `failed` counts. In the timeline it stays the step's last word:
     /// the outcome of an action with such a step behind it is `partial`. By a token it settles the attempt; by a
     /// lease that is over (the script compares) it goes into `lapsed`, and the late holder is told 409.
