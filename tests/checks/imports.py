@@ -53,6 +53,8 @@ MODULES = {
 USERS = {
     "functions": "app clock config egress logging nudge router store tick",
     "tests": "domain store",
+    # The route table, to be compared with what is deployed.
+    "tests/parity": "router",
     # Ticks are called as Lambda calls them, under a clock that stands still.
     "tests/tick": "app config nudge store tick",
 }

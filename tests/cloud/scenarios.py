@@ -7,7 +7,6 @@ LEFT_OUT = {
     "forms::": "about the kit",
     "kit_itself::": "about the kit",
     "kit_lambda::": "about the kit",
-    "parity::": "about the sources",
     "stop::": "nobody asks a function to stop",
     "tls::": "the local cloud has no Redis with TLS",
     "bad_input::a_bad_action_is_refused_by_its_field_and_changes_nothing":

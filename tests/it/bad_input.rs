@@ -61,7 +61,7 @@ fn cases() -> Vec<Case> {
 
 /// Asserts what the manager answers to a request that is none of its own, or, where an HTTP API stands before it and
 /// lets no such request pass, what that answers.
-fn assert_refused_at_the_door(answer: Answer, manager: (u16, &str), gateway: u16) {
+fn assert_refused_at_the_door(answer: &Answer, manager: (u16, &str), gateway: u16) {
     if Form::of_run().has_gateway() {
         assert_eq!(answer.status, gateway);
         let body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -96,7 +96,7 @@ async fn a_bad_action_is_refused_by_its_field_and_changes_nothing() {
     let refusal = world.baton.send(Method::POST, "/action", &[], "{}").await.refusal();
     assert_eq!(refusal.problem.code, "unsupported_media_type");
     let huge = post(&world, "/action", vec![b' '; 9 << 20]).await;
-    assert_refused_at_the_door(huge, (413, "body_too_large"), 413);
+    assert_refused_at_the_door(&huge, (413, "body_too_large"), 413);
     assert_eq!(world.keyspace().await.changes_since(&before), "");
     assert_eq!(a.arrivals().len(), 0);
 }
@@ -113,9 +113,9 @@ async fn an_id_that_is_not_ours_and_a_path_that_is_none_are_not_found() {
         );
     }
     let nowhere = world.baton.fetch("/nowhere").await;
-    assert_refused_at_the_door(nowhere, (404, "route_not_found"), 404);
+    assert_refused_at_the_door(&nowhere, (404, "route_not_found"), 404);
     let fetched = world.baton.fetch("/complete").await;
-    assert_refused_at_the_door(fetched, (405, "method_not_allowed"), 404);
+    assert_refused_at_the_door(&fetched, (405, "method_not_allowed"), 404);
     let refusal = world.baton.fetch("/action/act_p0_00000000000000000000000001?wait_ms=x").await;
     assert_eq!(refusal.refusal().status, 422);
 }

@@ -103,13 +103,7 @@ async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
     let _steps = (world.adder("a").await, world.late_adder("b").await);
     let gate = Gate::closed();
     let held = world.gated("held", 10, &gate).await;
-    let mut slow = action(&json!(0), &["held"], Some(&world.receiver.url()));
-    slow.jobs[0].timeout_ms = Some(LEASE_MS);
-    let slow = other.submit(&slow).await;
-    held.wait_for(1).await;
-
     let mut ledger = Ledger::new();
-    ledger.expect(&slow, json!(0));
     let url = world.receiver.url();
     for first in (0..ACTIONS).step_by(100) {
         let mut batch: Vec<_> = (first..first + 100)
@@ -122,6 +116,11 @@ async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
         }
     }
     world.receiver.wait_for(ACTIONS / 5).await;
+    let mut slow = action(&json!(0), &["held"], Some(&url));
+    slow.jobs[0].timeout_ms = Some(LEASE_MS);
+    let slow = other.submit(&slow).await;
+    ledger.expect(&slow, json!(0));
+    held.wait_for(1).await;
     other.kill9();
     assert!(world.receiver.taken() < ACTIONS * 4 / 5, "killed too late to mean anything");
     let orphans = world.pending(&["a", "b", "held"]).await;

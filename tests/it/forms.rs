@@ -6,7 +6,11 @@ use std::process::Command;
 use kit::Form;
 
 /// Scenarios of what only the one process of a server has, with the reason for each.
-const SERVERS_ALONE: [(&str, &str); 2] = [
+const SERVERS_ALONE: [(&str, &str); 3] = [
+    (
+        "health::more_processors_than_are_asked_at_a_time_are_asked_in_turn",
+        "the limit is one process's: while its checks hang, the next beat begins its own",
+    ),
     (
         "stop::a_stop_in_the_middle_of_a_chain_leaves_the_next_step_in_its_queue",
         "nobody asks a function to stop: it ends its event, or is killed",

@@ -26,7 +26,6 @@ mod memory;
 mod meta;
 mod metrics;
 mod operate;
-mod parity;
 mod policy;
 mod reads;
 mod reconcile;

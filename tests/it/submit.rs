@@ -1,8 +1,10 @@
 //! Actions that go well.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use baton_wire::action::{AttemptStatus, DeliveryStatus, Status, StepStatus};
 use http::Method;
-use kit::{Ledger, Reply, action};
+use kit::{Ledger, Reply, action, until};
 use serde_json::json;
 
 use crate::world::World;
@@ -110,6 +112,13 @@ async fn a_repeat_is_answered_from_its_key_when_its_target_and_its_record_are_fo
     world.baton.ended(&first.action_id).await;
     world.baton.drain("a", 1).await.unwrap();
     let () = world.redis.query(&["ZREM", "{p0}:known", "a", "a-kind"]).await;
+    // Who was not told has a copy of what is known, for a while.
+    let tries = AtomicU32::new(0);
+    until("the target is forgotten everywhere", async || {
+        let key = format!("try {}", tries.fetch_add(1, Ordering::Relaxed));
+        world.baton.submit_once(&key, &one).await.is_err()
+    })
+    .await;
 
     let refused = async |key, action| {
         let refusal = world.baton.submit_once(key, action).await.unwrap_err();

@@ -22,7 +22,7 @@ fn request(name: &str, processor: &Processor) -> (Method, &'static str, Value, u
         SETUP => (Method::POST, "/register", json!(processor.registration()), 200),
         "operate" => (Method::GET, "/actions", Value::Null, 200),
         "meta" => (Method::GET, "/meta", Value::Null, 200),
-        _ => panic!("{name} is a function that this program does not know"),
+        _ => unreachable!("{name} is a function that this program does not know"),
     }
 }
 

@@ -138,9 +138,10 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         let answer = instance.handle(event.into(), LIMIT, 1).await;
         let took = started.elapsed();
-        let answer = answer.unwrap_or_else(|error| {
-            panic!("{name}: {error}\n{}", self.dir.read("log").unwrap_or_default())
-        });
+        let log = || self.dir.read("log").unwrap_or_default();
+        let answer = answer
+            .map_err(|error| format!("{name}: {error}\n{}", log()))
+            .expect("a function answers");
         let answer: Value = serde_json::from_slice(&answer).expect("an answer is JSON");
         assert!(is_good(name, &self.processor, &answer), "{name}: {answer}");
         took

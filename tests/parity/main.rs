@@ -88,8 +88,9 @@ async fn every_program_answers_the_routes_of_its_function_and_no_other() {
 
 /// A request to a route, with some id where it wants one.
 fn request(route: &str) -> Request {
-    let (method, path) = route.split_once(' ').unwrap();
+    let (method, path) = route.split_once(' ').expect("a method and a path");
     let path = path.replace("{id}", "act_p0_00000000000000000000000001");
-    let method: Method = method.parse().unwrap();
-    Request { method, uri: path.parse().unwrap(), headers: HeaderMap::new(), body: "".into() }
+    let method: Method = method.parse().expect("a method");
+    let uri = path.parse().expect("a path");
+    Request { method, uri, headers: HeaderMap::new(), body: "".into() }
 }
