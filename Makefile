@@ -23,11 +23,15 @@ up: ## Start the manager and three processors in the background
 down: ## Stop what `make up` started
 	@tests/up.sh down
 
-test: ## Run every test, and the scenarios once more on a cluster of three shards
+test: ## Run every test, and the scenarios once more on a cluster of three shards: FORM=functions for the scenarios against functions
 	@$(INSTALL) build redis
 	$(BUILD)
+ifdef FORM
+	KIT_FORM=$(FORM) cargo test --locked --workspace --test it
+else
 	cargo test --locked --workspace
 	KIT_STORE=cluster cargo test --locked --workspace --test it
+endif
 
 check: ## Check format, lints, imports, sizes, scripts, docs, licences; warnings denied
 	@$(INSTALL) lint
