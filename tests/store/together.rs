@@ -1,8 +1,11 @@
 //! Transitions that are asked for at the same time share a script, and are made as if each were alone.
 
 use manager_svc::domain::action::Status;
-use manager_svc::domain::{Action, Nonce, TokenHash};
-use manager_svc::store::{Claimed, DeliveryEnd, Error, Output, Settled, StepEnd, Submitted};
+use manager_svc::domain::{Action, ActionId, Nonce, TokenHash};
+use manager_svc::store::{
+    Claimed, DeliveryAsk, DeliveryEnd, Error, IdempotencyKey, Output, Settled, StepEnd, Submitted,
+    Violation,
+};
 use tokio::task::JoinSet;
 
 use crate::world::{HOST, PLENTY, World, ending};
@@ -25,6 +28,15 @@ async fn all_claimed(world: &World, count: usize, targets: &[&str]) -> Vec<Claim
         claimed.push(world.claimed(&world.action_to_host(targets)).await);
     }
     claimed
+}
+
+/// Makes a field of a record what nothing can be reckoned with, or takes it away.
+async fn damage(world: &World, id: &ActionId, field: &str, value: Option<&str>) {
+    let key = format!("{{p0}}:action:{id}");
+    let () = match value {
+        Some(value) => world.redis.query(&["HSET", &key, field, value]).await,
+        None => world.redis.query(&["HDEL", &key, field]).await,
+    };
 }
 
 /// Settles the first step of each, all at once: what became of them, in their order.
@@ -122,24 +134,84 @@ async fn of_two_requests_for_one_attempt_at_once_the_first_wins() {
     assert_eq!(world.direct.violations().await.unwrap(), []);
 }
 
+/// What the reconciler would have to mend, but for the actions of these ids.
+async fn violations_but(world: &World, damaged: &[&ActionId]) -> Vec<Violation> {
+    let mut found = world.direct.violations().await.unwrap();
+    found.retain(|violation| !damaged.iter().any(|id| violation.of == id.as_str()));
+    found
+}
+
 #[tokio::test]
-async fn a_damaged_record_is_not_the_affair_of_what_goes_with_it() {
-    let world = World::start().await;
-    world.register("p", "work", 100).await;
-    let claimed = all_claimed(&world, 9, &["work", "work"]).await;
-    let key = format!("{{p0}}:action:{}", claimed[4].action.id);
-    let () = world.redis.query(&["HDEL", &key, "v"]).await;
-    let of: Vec<_> = claimed
-        .iter()
-        .map(|claim| (claim.action.clone(), claim.token.hash(), world.nonce()))
-        .collect();
-    for (at, answer) in all_advanced(&world, &of).await.into_iter().enumerate() {
-        if at == 4 {
-            assert!(matches!(answer, Err(Error::Refused(_))), "{answer:?}");
-        } else {
-            assert!(matches!(answer, Ok(Settled::Accepted(()))), "{at}: {answer:?}");
-            assert_eq!(world.record(&claimed[at].action.id).await.step, 1);
+async fn a_damaged_record_is_not_the_affair_of_what_is_settled_with_it() {
+    for (field, value) in [("v", None), ("v", Some("x")), ("dispatches", None)] {
+        let world = World::start().await;
+        world.register("p", "work", 100).await;
+        let claimed = all_claimed(&world, 9, &["work", "work"]).await;
+        damage(&world, &claimed[4].action.id, field, value).await;
+        let of: Vec<_> = claimed
+            .iter()
+            .map(|claim| (claim.action.clone(), claim.token.hash(), world.nonce()))
+            .collect();
+        for (at, answer) in all_advanced(&world, &of).await.into_iter().enumerate() {
+            if at == 4 {
+                assert!(matches!(answer, Err(Error::Refused(_))), "{answer:?}");
+            } else {
+                assert!(matches!(answer, Ok(Settled::Accepted(()))), "{at}: {answer:?}");
+                assert_eq!(world.record(&claimed[at].action.id).await.step, 1);
+            }
         }
+        let waiting: u64 = world.redis.query(&["ZCARD", "{p0}:input:work"]).await;
+        let pending: Vec<String> =
+            world.redis.query(&["ZRANGE", "{p0}:pending:p", "0", "-1"]).await;
+        assert_eq!((waiting, pending), (8, vec![claimed[4].action.id.as_str().to_owned()]));
+        assert_eq!(world.processor("p").await.processed, 8);
+        assert_eq!(violations_but(&world, &[&claimed[4].action.id]).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_not_the_affair_of_what_is_claimed_with_it() {
+    for field in ["v", "tries", "dispatches"] {
+        let world = World::start().await;
+        world.register("p", "work", 100).await;
+        let mut ids = Vec::new();
+        for _ in 0..9 {
+            ids.push(world.submit(&world.action(&["work"])).await);
+        }
+        damage(&world, &ids[4], field, Some("x")).await;
+        let claims = world.claim("p", "work", &ids.iter().collect::<Vec<_>>()).await;
+        assert_eq!(claims.len(), 8);
+        let pending: u64 = world.redis.query(&["ZCARD", "{p0}:pending:p"]).await;
+        assert_eq!(pending, 8);
+        assert_eq!(violations_but(&world, &[&ids[4]]).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_not_the_affair_of_what_is_delivered_with_it() {
+    for field in ["v", "d_tries"] {
+        let world = World::start().await;
+        world.register("p", "work", 100).await;
+        let mut ids = Vec::new();
+        for claim in all_claimed(&world, 9, &["work"]).await {
+            let (token, output) = (claim.token.hash(), world.unchanged());
+            let end = StepEnd::succeeded(&token, &output);
+            let finished = world.store.finish(&claim.action, end, Status::Succeeded, ending(None));
+            assert!(matches!(finished.await.unwrap(), Settled::Accepted(_)));
+            ids.push(claim.action.id);
+        }
+        let mut asks = Vec::new();
+        for id in &ids {
+            let [ask] = world.ask_delivery(id).await;
+            asks.extend(ask.actions);
+        }
+        damage(&world, &ids[4], field, Some("x")).await;
+        let ask = DeliveryAsk { host: HOST.to_owned(), actions: asks, not_before: 0 };
+        let claims = world.store.claim_deliveries(&[ask], 30_000).await.unwrap();
+        assert_eq!(claims.whole.len(), 8);
+        let queued: u64 = world.redis.query(&["ZCARD", &format!("{{p0}}:output:{HOST}")]).await;
+        assert_eq!(queued, 9);
+        assert_eq!(violations_but(&world, &[&ids[4]]).await, []);
     }
 }
 
@@ -173,5 +245,27 @@ async fn ends_and_deliveries_at_once_are_each_made_whole() {
     let output: u64 = world.redis.query(&["EXISTS", &format!("{{p0}}:output:{HOST}")]).await;
     let receivers: u64 = world.redis.query(&["EXISTS", "{p0}:receivers"]).await;
     assert_eq!((output, receivers), (0, 0));
+    assert_eq!(world.direct.violations().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn copies_of_one_submission_at_once_are_one_action() {
+    let world = World::start().await;
+    let mut submitting = JoinSet::new();
+    for _ in 0..20 {
+        let (store, mut new) = (world.store.clone(), world.action(&["work"]));
+        let key = IdempotencyKey { key: "k".to_owned(), body: "b".to_owned() };
+        new.action.idempotency = Some(key.key.clone());
+        submitting.spawn(async move {
+            store.submit(std::slice::from_ref(&new), Some(&key), PLENTY, None).await.unwrap()
+        });
+    }
+    let answers = submitting.join_all().await;
+    let accepted = |answer: &&Submitted| matches!(answer, Submitted::Accepted { .. });
+    assert_eq!(answers.iter().filter(accepted).count(), 1, "{answers:?}");
+    let known = |answer: &&Submitted| matches!(answer, Submitted::Known(ids) if ids.len() == 1);
+    assert_eq!(answers.iter().filter(known).count(), 19, "{answers:?}");
+    let live: u64 = world.redis.query(&["ZCARD", "{p0}:live"]).await;
+    assert_eq!(live, 1);
     assert_eq!(world.direct.violations().await.unwrap(), []);
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Arg, Cmd, Pipeline, Value};
+use deadpool_redis::redis::{Arg, Cmd, Pipeline, RedisError, ServerError, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ const FLIGHTS: usize = 3;
 const MOST: usize = 24;
 /// A server may refuse a request with more arguments (ElastiCache Serverless: 3,999).
 const ARGUMENTS: usize = 3_000;
-/// What is sent in one write, in bytes of payloads, unless one transition alone has more.
+/// What is sent in one write, in bytes of payloads and arguments, unless one transition alone has more.
 const BYTES: usize = 1 << 20;
 
 /// The scripts that take several transitions.
@@ -80,7 +80,12 @@ impl Transition {
     }
 
     fn bytes(&self) -> usize {
-        self.payloads.iter().map(|(_, data)| data.len()).sum()
+        let payloads = self.payloads.iter().map(|(_, data)| data.len()).sum::<usize>();
+        let length = |argument| match argument {
+            Arg::Simple(bytes) => <[u8]>::len(bytes),
+            _ => 0,
+        };
+        payloads + self.arguments.args_iter().map(length).sum::<usize>()
     }
 }
 
@@ -91,6 +96,13 @@ pub(super) struct Together(mpsc::UnboundedSender<Asked>);
 struct Asked {
     transition: Transition,
     answer: oneshot::Sender<Result<Value, Error>>,
+}
+
+impl Asked {
+    fn tell(self, answer: Result<Value, Error>) {
+        // A caller that is gone has no use for it.
+        let _ = self.answer.send(answer);
+    }
 }
 
 impl Together {
@@ -114,54 +126,69 @@ async fn send_on(link: Link, mut queue: mpsc::UnboundedReceiver<Asked>) {
     let (mut waiting, mut flights) = (VecDeque::new(), JoinSet::new());
     loop {
         while flights.len() < FLIGHTS && !waiting.is_empty() {
-            let batch = waiting.drain(..fitting(&waiting)).collect();
-            flights.spawn(answer(link.clone(), batch));
+            flights.spawn(answer(link.clone(), next(&mut waiting)));
         }
         tokio::select! {
             asked = queue.recv() => match asked {
                 Some(asked) => waiting.push_back(asked),
                 None => return,
             },
-            Some(_) = flights.join_next() => {}
+            Some(landed) = flights.join_next() => match landed {
+                Ok(Ok(())) => {}
+                // What waits would only meet the same, later: its callers know how long they try.
+                Ok(Err(away)) => waiting.drain(..).for_each(|asked| asked.tell(Err(away.clone()))),
+                Err(error) => tracing::error!(%error, "sending to the store ended"),
+            }
         }
         while let Ok(more) = queue.try_recv() {
             waiting.push_back(more);
         }
+        waiting.retain(|asked| !asked.answer.is_closed());
     }
 }
 
-async fn answer(link: Link, batch: Vec<Asked>) {
+/// Sends what goes together and tells each caller; fails when the store is away.
+async fn answer(link: Link, batch: Vec<Asked>) -> Result<(), Error> {
     let (transitions, callers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|asked| (asked.transition, asked.answer)).unzip();
-    let answers = make(&link, &transitions).await;
-    for (at, caller) in callers.into_iter().enumerate() {
+    let made = make(&link, &transitions).await;
+    let (answers, landed) = match made {
+        Ok(answers) => (answers.into_iter().map(reply::checked).collect(), Ok(())),
+        Err(error) => (vec![Err(error.clone()); callers.len()], Err(error)),
+    };
+    for (caller, answer) in callers.into_iter().zip::<Vec<_>>(answers) {
         // A caller that is gone has no use for it.
-        let _ = caller.send(match &answers {
-            Ok(answers) => reply::checked(answers[at].clone()),
-            Err(error) => Err(error.clone()),
-        });
+        let _ = caller.send(answer);
     }
+    landed
 }
 
-/// How many at the front go together: at least one.
-fn fitting(waiting: &VecDeque<Asked>) -> usize {
-    let (mut sizes, mut names, mut bytes) = (HashMap::new(), HashSet::new(), 0);
-    let mut fitting = 0;
-    for Asked { transition, .. } in waiting {
-        let (count, arguments) = sizes.entry(transition.kind).or_insert((0, 0));
-        *count += 1;
-        *arguments += transition.arguments();
-        bytes += transition.bytes();
-        let fits = *count <= MOST
-            && *arguments <= ARGUMENTS
-            && bytes <= BYTES
-            && transition.alone().all(|name| names.insert((transition.kind, name)));
-        if !fits {
-            break;
+/// Takes what goes together from what waits. What is passed over keeps its place, and none of its kind or name
+/// overtakes it.
+fn next(waiting: &mut VecDeque<Asked>) -> Vec<Asked> {
+    let (mut batch, mut rest) = (Vec::new(), VecDeque::new());
+    let (mut names, mut full, mut bytes) = (HashSet::new(), HashSet::new(), 0);
+    let mut sizes: HashMap<Kind, (usize, usize)> = HashMap::new();
+    for asked in waiting.drain(..) {
+        let one = &asked.transition;
+        let (count, arguments) = sizes.get(&one.kind).copied().unwrap_or_default();
+        let (more, heavier) = (arguments + one.arguments(), bytes + one.bytes());
+        let alone =
+            one.alone().filter(|name| !names.insert((one.kind, (*name).to_owned()))).count() == 0;
+        let has_room = count < MOST && more <= ARGUMENTS && heavier <= BYTES;
+        if batch.is_empty() || alone && has_room && !full.contains(&one.kind) {
+            sizes.insert(one.kind, (count + 1, more));
+            bytes = heavier;
+            batch.push(asked);
+        } else {
+            if !has_room {
+                full.insert(one.kind);
+            }
+            rest.push_back(asked);
         }
-        fitting += 1;
     }
-    fitting.max(1)
+    *waiting = rest;
+    batch
 }
 
 /// Makes transitions that go together: one round trip.
@@ -204,11 +231,21 @@ async fn send(
                     answers[*at] = item;
                 }
             }
+            // The server's affair, and so everybody's: they all may be sent again.
+            Value::ServerError(error) if is_away(&error) => {
+                for at in group {
+                    answers[*at] = Value::ServerError(error.clone());
+                }
+            }
             _ if group.len() > 1 => failed.extend(group),
             other => answers[group[0]] = other,
         }
     }
     Ok(failed)
+}
+
+fn is_away(error: &ServerError) -> bool {
+    matches!(Error::from(RedisError::from(error.clone())), Error::Away(_) | Error::Full(_))
 }
 
 /// The script's call for transitions of one kind.

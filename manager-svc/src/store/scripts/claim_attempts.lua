@@ -6,7 +6,7 @@
 -- Returns {url, epoch, record…}: per action its record as fields and values, or {} when it was not claimed
 local p = call('HMGET', KEYS[1], 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
 local now, stamp = clock()
-local takes = p[1] == ARGV[2] and p[2] == 'active' and tonumber(p[3] or 0) <= now
+local takes = p[1] == ARGV[2] and p[2] == 'active' and p[6] and tonumber(p[3] or 0) <= now
 local room = takes and p[4] - call('ZCARD', KEYS[2]) or 0
 local answer, mine, claimed = {p[5] or '', p[6] or ''}, {}, {}
 -- A copy that arrives long after the look only tells what the first one claimed.
@@ -26,7 +26,7 @@ for i = 1, #KEYS - 5 do
   local seq, ready = string.match(r[6] or '', '^(%d+) (%d+)$')
   local lease = string.match(r[5] or '', '^%d+')
   mine[i] = r[1] == token
-  if not (seq and lease and r[2] and r[3] and r[4]) then
+  if not (seq and lease and is_number(r[2]) and is_number(r[3]) and is_number(r[4])) then
     -- No record, or none that can be read: it must not block what is behind it.
     remove(KEYS[3], id)
     remove(KEYS[4], id)

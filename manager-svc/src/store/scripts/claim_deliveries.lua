@@ -15,7 +15,8 @@ for i, id in ipairs(ids) do
   if not r[1] then
     -- No outcome of any action: it must not block what is behind it.
     remove(KEYS[1], id)
-  elseif not mine[i] and r[4] == seen and tonumber(dues[i] or now + 1) <= now then
+  elseif not mine[i] and is_number(r[2] or 0) and is_number(r[3] or 0) and r[4] == seen
+    and tonumber(dues[i] or now + 1) <= now then
     -- A removal first: a full Redis must still let outcomes be delivered.
     remove(KEYS[1], id)
     mine[i], claimed[#claimed + 1] = true, {i, r, token}

@@ -10,7 +10,7 @@ for i = 1, #ARGV / 2 do
   local waits = (r[4] or '') == '' and (r[5] == 'queued' or r[5] == 'running')
   local due = tonumber(call('ZSCORE', KEYS[1], id) or now + 1) <= now
   local seq = string.match(r[2] or '', '^%d+')
-  if due and waits and seq and r[3] and string.match(r[1] or '', ' (%S+)$') == target then
+  if due and waits and seq and is_number(r[3]) and string.match(r[1] or '', ' (%S+)$') == target then
     call('ZREM', KEYS[1], id)
     seq = seq == '0' and format('%d', call('INCR', KEYS[2])) or seq
     queue_up(KEYS[3 + 2 * i], seq, KEYS[3], target, id)

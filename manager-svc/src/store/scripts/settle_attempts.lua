@@ -17,7 +17,7 @@ for i = 1, tonumber(ARGV[1]) do
   if answer then
     answers[i] = answered(k + 7, answer, last, follow, r)
   elseif refusal then
-    answers[i] = {refusal}
+    answers[i] = refusal == DAMAGED and DAMAGED or {refusal}
   else
     remove(KEYS[k + 3], ARGV[a])
     r.processor, r.since = holder(r[6], stamp)

@@ -12,7 +12,9 @@ for i = 1, tonumber(ARGV[1]) do
   local mine = '=' .. ARGV[a + 1]
   local held = r[1] == ARGV[a + 1]
   answers[i] = not r[1] and -1 or (held or r[1] == mine) and 1 or -2
-  if r[1] and held then
+  if r[1] and held and not is_number(r[2]) then
+    answers[i] = DAMAGED
+  elseif r[1] and held then
     r.k, r.a, r.mine, taken[#taken + 1] = k, a, mine, r
     remove(KEYS[k + 2], ARGV[a])
     outputs[KEYS[k + 2]] = ARGV[a + 4]

@@ -6,7 +6,8 @@ local function candidate(k, now)
   if not p then
     p = call('HMGET', KEYS[k], 'id', 'name', 'status', 'held_until', 'capacity', 'url', 'epoch', 'started_at')
     asked[KEYS[k]] = p
-    if p[3] == 'active' and (tonumber(p[4] or '') or 0) <= now then
+    -- One that cannot be read whole takes nothing.
+    if p[3] == 'active' and p[6] and p[7] and (tonumber(p[4] or '') or 0) <= now then
       p.load, p.capacity = call('ZCARD', KEYS[k + 1]), tonumber(p[5] or '') or 0
       p.waits = p.load < p.capacity and call('EXISTS', KEYS[k + 2], KEYS[k + 3]) > 0
     end

@@ -29,7 +29,7 @@ local function go_on(r, k, a, seq, targets, now, stamp)
   end
   call('HSET', KEYS[k], 'step', format('%d', step + 1), 'job', timeout .. ' ' .. target,
     'queued', seq .. ' ' .. stamp, 'token', p and follow or '',
-    'held', p and held_by(p[1], p[7], p[8], stamp) or r[6] or '', 'tries', p and '1' or '0',
+    p and 'held' or 'token', p and held_by(p[1], p[7], p[8], stamp) or '', 'tries', p and '1' or '0',
     'dispatches', p and format('%d', r[7] + 1) or r[7], settled_fields(r, a, number, stamp))
   return {1, now, number, p and p[6]}
 end

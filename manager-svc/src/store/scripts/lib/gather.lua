@@ -36,6 +36,14 @@ local function flush()
   gathered, dropped, lists = {}, {}, {ZREM = {}, ZADD = {}}
 end
 
+-- Whether a field holds a number: what cannot be reckoned with must be found before anything is written.
+local function is_number(field)
+  return tonumber(field or '') ~= nil
+end
+
+-- The answer for one that cannot be read, which is no affair of what goes with it.
+local DAMAGED = {err = 'ERR the record is damaged'}
+
 -- A time from now as text, by how far off it is (as text too): few differ in one script.
 local times = {}
 local function after(now, ms)

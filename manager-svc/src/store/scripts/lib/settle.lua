@@ -9,7 +9,8 @@ end
 -- Whether an attempt may be settled, and its output taken: `after` is the payload that came along, or
 -- `before` when the data stays; `was` and `is` are their nonces. `ground` is 'token', or 'lease' when it
 -- must be over. A payload that is not taken is dropped, unless it is the action's.
--- Returns the record's fields; then the answer to a request that was sent again, or the refusal.
+-- Returns the record's fields; then the answer to a request that was sent again, or the refusal; a damaged record
+-- is refused as an error.
 local function settling(action, before, after, pending, now, id, step, token, nonce, was, is, ground)
   local r = call('HMGET', action, 'step', 'token', 'status', 's:' .. step, 'v', 'held', 'dispatches',
     'data', 'd_token')
@@ -20,7 +21,8 @@ local function settling(action, before, after, pending, now, id, step, token, no
       state = 'stale'
     end
   end
-  local refusal = not answer and (REFUSED[state] or r[8] ~= was and REFUSED.stale)
+  local refusal = not answer and (REFUSED[state] or r[8] ~= was and REFUSED.stale
+    or not (is_number(r[5]) and is_number(r[7])) and DAMAGED)
   if before ~= after then
     if answer or refusal then
       if r[8] ~= is then call('UNLINK', after) end
