@@ -269,3 +269,24 @@ async fn copies_of_one_submission_at_once_are_one_action() {
     assert_eq!(live, 1);
     assert_eq!(world.direct.violations().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_store_that_is_silent_is_told_to_all_that_wait_and_none_of_them_is_sent() {
+    const ASKED: u64 = 300;
+    let world = World::start().await;
+    world.redis.pause();
+    let mut submitting = JoinSet::new();
+    for _ in 0..ASKED {
+        let (store, new) = (world.store.clone(), world.action(&["work"]));
+        submitting.spawn(async move {
+            store.submit(std::slice::from_ref(&new), None, PLENTY, None).await
+        });
+    }
+    for answer in submitting.join_all().await {
+        assert!(matches!(answer, Err(Error::Away(_))), "{answer:?}");
+    }
+    world.redis.resume();
+    world.direct.ping().await.unwrap();
+    let live: u64 = world.redis.query(&["ZCARD", "{p0}:live"]).await;
+    assert!(live <= ASKED / 4, "{live} were sent");
+}
