@@ -149,9 +149,11 @@ async fn unknown_target(
     many: bool,
 ) -> Result<Option<ApiError>, ApiError> {
     let mut unsure = Vec::new();
+    // Nobody renews the copy of a process without a loop: it may name what was forgotten long since.
+    let stale = app.registry.is_stale();
     for (index, new) in actions.iter().enumerate() {
         for (number, job) in new.action.jobs.iter().enumerate() {
-            if !app.registry.serves(job.target.as_str()) {
+            if stale || !app.registry.serves(job.target.as_str()) {
                 unsure.push((index, number, job.target.as_str()));
             }
         }
