@@ -12,8 +12,11 @@ pub(super) enum Names {
     System,
     /// A test, which may answer differently each time.
     #[cfg(test)]
-    Scripted(std::sync::Arc<dyn Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync>),
+    Scripted(Script),
 }
+
+#[cfg(test)]
+type Script = std::sync::Arc<dyn Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync>;
 
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
