@@ -3,10 +3,8 @@
 region   = "us-east-1"
 endpoint = "http://127.0.0.1:4566"
 
-# Its caches speak neither TLS nor IAM, and it has no users who could sign requests. The root takes both only while
-# `endpoint` is on the loopback interface.
+# Its caches speak neither TLS nor IAM. The root takes that only while `endpoint` is on the loopback interface.
 redis_plaintext = true
-authorization   = "NONE"
 
 # The processors and receivers are on this machine.
 processor_cidrs = ["127.0.0.0/8"]

@@ -14,12 +14,13 @@ const PROGRAMS: [(&str, &str); 6] = [
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// Nobody listens there.
 const NOBODY: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
-const WHOLE: [(&str, &str); 5] = [
+const WHOLE: [(&str, &str); 6] = [
     NOBODY,
     ("REDIS_URL", "redis://127.0.0.1:1"),
     ("BATON_PUBLIC_URL", "https://baton.example.com"),
     ("BATON_PROCESSOR_SECRETS", SECRET),
     ("BATON_WEBHOOK_SECRETS", SECRET),
+    ("BATON_CALLER_KEYS", "00112233445566778899aabbccddeeff"),
 ];
 
 /// What a program that refuses to start says.
@@ -53,10 +54,11 @@ fn every_function_names_what_is_missing_and_what_is_unknown() {
             "BATON_PUBLIC_URL is missing",
             "BATON_PROCESSOR_SECRETS is missing",
             "BATON_WEBHOOK_SECRETS is missing",
+            "BATON_CALLER_KEYS is missing",
         ] {
             assert!(said.contains(problem), "{name}: {said}");
         }
-        assert_eq!(said.lines().count(), 5, "{name}: {said}");
+        assert_eq!(said.lines().count(), 6, "{name}: {said}");
     }
 }
 

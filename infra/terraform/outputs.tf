@@ -19,7 +19,7 @@ output "api_log_group" {
 }
 
 output "secret_arn" {
-  description = "The secret with the signing keys: processors and receivers verify with them."
+  description = "The secret with the bearer keys, and the signing keys that processors and receivers verify with."
   value       = aws_secretsmanager_secret.baton.arn
 }
 

@@ -145,7 +145,7 @@ variable "environment" {
   validation {
     condition = alltrue([
       for name in keys(var.environment) : can(regex("^BATON_[A-Z_]+$", name)) && !can(regex(
-        "^BATON_(BIND|DATA_DIR|PUBLIC_URL|SECRET_ARN|TICK_FUNCTION|REDIS_.*|(PROCESSOR|WEBHOOK)_SECRETS|(PROCESSOR|RESPONSE)_CIDRS)$", name
+        "^BATON_(BIND|DATA_DIR|PUBLIC_URL|SECRET_ARN|TICK_FUNCTION|REDIS_.*|(PROCESSOR|WEBHOOK)_SECRETS|(CALLER|OPERATOR|PROCESSOR)_KEYS|(PROCESSOR|RESPONSE)_CIDRS)$", name
       ))
     ])
     error_message = "Write BATON_ settings only, and none that other variables here decide or that is secret."

@@ -1,29 +1,3 @@
-variable "authorization" {
-  type        = string
-  default     = "AWS_IAM"
-  nullable    = false
-  description = "Who may call the API: `AWS_IAM`, who may `execute-api:Invoke` it and signs (but see `open_routes`), or `NONE`, anybody: for a local cloud."
-
-  validation {
-    condition     = var.authorization == "AWS_IAM" || (var.authorization == "NONE" && local.is_loopback)
-    error_message = "Write `AWS_IAM`. `NONE` is for a local cloud only: `endpoint` must be a URL on this machine's loopback interface. For single routes there is `open_routes`."
-  }
-}
-
-variable "open_routes" {
-  type        = set(string)
-  default     = ["POST /complete", "GET /healthz", "GET /readyz"]
-  nullable    = false
-  description = "Routes that anybody may call without a signature. `POST /complete` has a credential of its own, the attempt's token; add `POST /register` and `DELETE /processors/{id}` for processors that do not sign."
-
-  validation {
-    condition = length(setsubtract(var.open_routes, flatten([
-      for function in values(jsondecode(file("${path.module}/functions.json"))) : function.routes
-    ]))) == 0
-    error_message = "Write routes of functions.json, as in `POST /complete`."
-  }
-}
-
 variable "throttle" {
   type        = object({ rate = number, burst = number })
   default     = { rate = 500, burst = 1000 }

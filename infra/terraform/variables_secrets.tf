@@ -2,7 +2,7 @@ variable "secret_version" {
   type        = number
   default     = 1
   nullable    = false
-  description = "Raise it to write the secret again, which also starts every function anew. Without `processor_secrets` and `webhook_secrets` new keys take the place of the old at once: README.md says how to rotate them side by side."
+  description = "Raise it to write the secret again, which also starts every function anew. Without the five variables of keys and secrets new ones take the place of the old at once: README.md says how to rotate them side by side."
 
   validation {
     condition     = var.secret_version >= 1 && floor(var.secret_version) == var.secret_version
@@ -36,7 +36,58 @@ variable "webhook_secrets" {
   }
   validation {
     condition     = (var.webhook_secrets == null) == (var.processor_secrets == null)
-    error_message = "Give both `processor_secrets` and `webhook_secrets`, or none: one that is missing would be made up anew."
+    error_message = "Give all five variables of keys and secrets, or none: one that is missing would be made up anew."
+  }
+}
+
+variable "caller_keys" {
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+  description = "Bearer keys of callers, separated by spaces. Null: one is made up. Read only when `secret_version` is raised."
+
+  validation {
+    condition     = var.caller_keys == null || can(regex("^[A-Za-z0-9._~+/=-]{32,512}( [A-Za-z0-9._~+/=-]{32,512})*$", var.caller_keys))
+    error_message = "Write keys of 32 to 512 letters, digits and `-._~+/=`; several are separated by one space."
+  }
+  validation {
+    condition     = (var.caller_keys == null) == (var.processor_secrets == null)
+    error_message = "Give all five variables of keys and secrets, or none: one that is missing would be made up anew."
+  }
+}
+
+variable "operator_keys" {
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+  description = "The same for operators, whose keys open everything."
+
+  validation {
+    condition     = var.operator_keys == null || can(regex("^[A-Za-z0-9._~+/=-]{32,512}( [A-Za-z0-9._~+/=-]{32,512})*$", var.operator_keys))
+    error_message = "Write keys of 32 to 512 letters, digits and `-._~+/=`; several are separated by one space."
+  }
+  validation {
+    condition     = (var.operator_keys == null) == (var.processor_secrets == null)
+    error_message = "Give all five variables of keys and secrets, or none: one that is missing would be made up anew."
+  }
+}
+
+variable "processor_keys" {
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+  description = "The same for processors that register."
+
+  validation {
+    condition     = var.processor_keys == null || can(regex("^[A-Za-z0-9._~+/=-]{32,512}( [A-Za-z0-9._~+/=-]{32,512})*$", var.processor_keys))
+    error_message = "Write keys of 32 to 512 letters, digits and `-._~+/=`; several are separated by one space."
+  }
+  validation {
+    condition     = (var.processor_keys == null) == (var.processor_secrets == null)
+    error_message = "Give all five variables of keys and secrets, or none: one that is missing would be made up anew."
   }
 }
 

@@ -120,11 +120,16 @@ pub fn egress(
     webhook_secrets: Secrets,
     own_urls: &[&str],
 ) -> Result<Egress, egress::Error> {
-    let EgressConfig { processor_cidrs, response_cidrs, ports } = config.egress.clone();
+    let EgressConfig { processor_cidrs, response_cidrs, ports, processor_hosts, response_hosts } =
+        config.egress.clone();
     let own_origins = own_urls.iter().filter_map(|url| url::Url::parse(url).ok());
     Egress::new(Settings {
-        processor: Policy { allowed: processor_cidrs, ports: ports.clone() },
-        response: Policy { allowed: response_cidrs, ports },
+        processor: Policy {
+            allowed: processor_cidrs,
+            ports: ports.clone(),
+            hosts: processor_hosts,
+        },
+        response: Policy { allowed: response_cidrs, ports, hosts: response_hosts },
         processor_secrets,
         webhook_secrets,
         own_origins: own_origins.map(|url| url.origin()).collect(),

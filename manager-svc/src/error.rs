@@ -40,6 +40,9 @@ pub(crate) enum Kind {
     ProcessorNameConflict,
     ProcessorUnreachable,
     ProcessorMismatch,
+    Unauthorized,
+    Forbidden,
+    ForeignOrigin,
     RouteNotFound,
     MethodNotAllowed,
     RequestTimeout,
@@ -124,6 +127,11 @@ impl Kind {
                 "processor_mismatch",
                 "The processor at this URL is another one",
             ),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", "A key is needed"),
+            Self::Forbidden => (S::FORBIDDEN, "forbidden", "The key is of another kind"),
+            Self::ForeignOrigin => {
+                (S::FORBIDDEN, "foreign_origin", "The request may come from another site")
+            }
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is no such path"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "The path has no such method")
@@ -200,6 +208,10 @@ impl IntoResponse for ApiError {
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let media = HeaderValue::from_static(MEDIA_TYPE);
         let mut response = (status, [(header::CONTENT_TYPE, media)], body).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
         if let Some(seconds) = self.retry_after_secs {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 pub mod egress;
 mod error;
+mod guard;
 mod handlers;
 pub mod logging;
 pub mod nudge;

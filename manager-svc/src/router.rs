@@ -1,10 +1,12 @@
 //! The one route table. The local server mounts all of it, a function one slice; layers are the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Method, Request};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodFilter, MethodRouter, get, on};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{
@@ -14,6 +16,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::app::{self, App};
 use crate::error::{self, ApiError, Kind};
+use crate::guard::{self, Access, Guard};
 use crate::handlers::body::MAX_BODY_BYTES;
 use crate::handlers::{action, complete, dashboard, health, meta, metrics, operate, processor};
 
@@ -43,39 +46,52 @@ impl Slice {
 }
 
 type Handler = fn(MethodFilter) -> MethodRouter<App>;
-type Route = (Slice, Method, &'static str, Handler);
+/// Where a route is deployed, what it is called, whom it is for, and what answers.
+type Route = (Slice, Method, &'static str, Access, Handler);
 
 const ROUTES: &[Route] = &[
-    (Slice::Action, Method::POST, "/action", |m| on(m, action::submit_action)),
-    (Slice::Action, Method::GET, "/action/{id}", |m| on(m, action::get_action)),
-    (Slice::Action, Method::DELETE, "/action/{id}", |m| on(m, operate::cancel_action)),
-    (Slice::Action, Method::POST, "/action/{id}/redeliver", |m| on(m, operate::redeliver_action)),
-    (Slice::Operate, Method::GET, "/actions", |m| on(m, operate::list_actions)),
-    (Slice::Operate, Method::POST, "/failed/redrive", |m| on(m, operate::redrive_failed)),
-    (Slice::Operate, Method::POST, "/deliveries/redeliver", |m| {
+    (Slice::Action, Method::POST, "/action", Access::Caller, |m| on(m, action::submit_action)),
+    (Slice::Action, Method::GET, "/action/{id}", Access::Caller, |m| on(m, action::get_action)),
+    (Slice::Action, Method::DELETE, "/action/{id}", Access::Caller, |m| {
+        on(m, operate::cancel_action)
+    }),
+    (Slice::Action, Method::POST, "/action/{id}/redeliver", Access::Operator, |m| {
+        on(m, operate::redeliver_action)
+    }),
+    (Slice::Operate, Method::GET, "/actions", Access::Operator, |m| on(m, operate::list_actions)),
+    (Slice::Operate, Method::POST, "/failed/redrive", Access::Operator, |m| {
+        on(m, operate::redrive_failed)
+    }),
+    (Slice::Operate, Method::POST, "/deliveries/redeliver", Access::Operator, |m| {
         on(m, operate::redeliver_exhausted)
     }),
-    (Slice::Complete, Method::POST, "/complete", |m| on(m, complete::complete_attempt)),
-    (Slice::Register, Method::POST, "/register", |m| on(m, processor::register_processor)),
-    (Slice::Register, Method::DELETE, "/processors/{id}", |m| on(m, processor::drain_processor)),
-    (Slice::Register, Method::POST, "/processors/{id}/pause", |m| {
+    (Slice::Complete, Method::POST, "/complete", Access::Open, |m| {
+        on(m, complete::complete_attempt)
+    }),
+    (Slice::Register, Method::POST, "/register", Access::Processor, |m| {
+        on(m, processor::register_processor)
+    }),
+    (Slice::Register, Method::DELETE, "/processors/{id}", Access::Processor, |m| {
+        on(m, processor::drain_processor)
+    }),
+    (Slice::Register, Method::POST, "/processors/{id}/pause", Access::Operator, |m| {
         on(m, processor::pause_processor)
     }),
-    (Slice::Register, Method::POST, "/processors/{id}/resume", |m| {
+    (Slice::Register, Method::POST, "/processors/{id}/resume", Access::Operator, |m| {
         on(m, processor::resume_processor)
     }),
-    (Slice::Meta, Method::GET, "/meta", |m| on(m, meta::get_meta)),
-    (Slice::Meta, Method::GET, "/metrics", |m| on(m, metrics::get_metrics)),
-    (Slice::Meta, Method::GET, "/", |m| on(m, dashboard::get_page)),
-    (Slice::Meta, Method::GET, "/dashboard.css", |m| on(m, dashboard::get_style)),
-    (Slice::Meta, Method::GET, "/dashboard.js", |m| on(m, dashboard::get_script)),
-    (Slice::Meta, Method::GET, "/healthz", |m| on(m, health::get_liveness)),
-    (Slice::Meta, Method::GET, "/readyz", |m| on(m, health::get_readiness)),
+    (Slice::Meta, Method::GET, "/meta", Access::AnyKey, |m| on(m, meta::get_meta)),
+    (Slice::Meta, Method::GET, "/metrics", Access::Operator, |m| on(m, metrics::get_metrics)),
+    (Slice::Meta, Method::GET, "/", Access::Open, |m| on(m, dashboard::get_page)),
+    (Slice::Meta, Method::GET, "/dashboard.css", Access::Open, |m| on(m, dashboard::get_style)),
+    (Slice::Meta, Method::GET, "/dashboard.js", Access::Open, |m| on(m, dashboard::get_script)),
+    (Slice::Meta, Method::GET, "/healthz", Access::Open, |m| on(m, health::get_liveness)),
+    (Slice::Meta, Method::GET, "/readyz", Access::Open, |m| on(m, health::get_readiness)),
 ];
 
 /// Every route: its slice, method and path.
 pub fn table() -> impl Iterator<Item = (Slice, &'static str, &'static str)> {
-    ROUTES.iter().map(|(slice, method, path, _)| (*slice, method.as_str(), *path))
+    ROUTES.iter().map(|(slice, method, path, ..)| (*slice, method.as_str(), *path))
 }
 
 /// All routes.
@@ -98,16 +114,17 @@ pub fn unavailable(why: String) -> Router {
     layered(Router::new().route("/healthz", get(health::get_liveness)).fallback(answer))
 }
 
-fn routes(wanted: impl Fn(Slice) -> bool) -> Router<App> {
+fn routes(guard: &Arc<Guard>, wanted: impl Fn(Slice) -> bool) -> Router<App> {
     let wanted = ROUTES.iter().filter(|(slice, ..)| wanted(*slice));
-    wanted.fold(Router::new(), |router, (_, method, path, handler)| {
+    wanted.fold(Router::new(), |router, (_, method, path, access, handler)| {
         let method = MethodFilter::try_from(method.clone()).expect("a method that axum knows");
-        router.route(path, handler(method))
+        let admit = from_fn_with_state((Arc::clone(guard), *access), guard::admit);
+        router.route(path, handler(method).route_layer(admit))
     })
 }
 
 fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
-    let routes = routes(wanted)
+    let routes = routes(&Guard::new(&app.config), wanted)
         .fallback(async || ApiError::new(Kind::RouteNotFound))
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed));
     layered(routes).with_state(app)
@@ -116,7 +133,7 @@ fn mount(app: App, wanted: impl Fn(Slice) -> bool) -> Router {
 fn layered<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(axum::middleware::from_fn(bound_time))
+        .layer(from_fn(bound_time))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
@@ -154,9 +171,9 @@ mod tests {
     #[test]
     fn every_slice_mounts_and_together_they_are_the_whole() {
         // A path that two routes share, or that is malformed, panics here.
-        let _whole = routes(|_| true);
+        let _whole = routes(&Arc::default(), |_| true);
         for slice in Slice::ALL {
-            let _slice = routes(|of| of == slice);
+            let _slice = routes(&Arc::default(), |of| of == slice);
             assert!(ROUTES.iter().any(|(of, ..)| *of == slice), "{slice:?} is empty");
         }
     }

@@ -27,7 +27,8 @@ DEV_CRATES = {"baton-tests": "manager-svc"}
 MODULES = {
     "bin": "config server",
     "server": "app config egress logging router store tick wire",
-    "router": "app error handlers",
+    "router": "app error guard handlers",
+    "guard": "config error",
     "handlers": "again app domain egress error reply settle store view wake wire",
     "nudge": "app",
     "trimmer": "",

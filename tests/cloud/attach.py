@@ -26,6 +26,7 @@ def main() -> None:
     folder = Path(os.environ["BATON_DATA_DIR"])
     (folder / "processor.secret").write_text(told["BATON_PROCESSOR_SECRETS"])
     (folder / "webhook.secret").write_text(told["BATON_WEBHOOK_SECRETS"])
+    (folder / "operator.keys").write_text(told["BATON_OPERATOR_KEYS"])
     aside = folder / "url.new"
     aside.write_text(told["url"])
     aside.rename(folder / "url")

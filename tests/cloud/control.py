@@ -15,7 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment import Deployment
 from forwarder import Forwarder
 
-SECRETS = ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS")
+SECRETS = ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS",
+           "BATON_CALLER_KEYS", "BATON_OPERATOR_KEYS", "BATON_PROCESSOR_KEYS")
 # What makes sense to one process only.
 OWN = ("BATON_BIND", "BATON_DATA_DIR", "BATON_PUBLIC_URL")
 BEAT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": {}}

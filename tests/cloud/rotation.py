@@ -8,7 +8,12 @@ from processes import Failed
 from root import Root
 
 # The keys of the secret, and the variables that give others to an apply.
-KEYS = {"BATON_PROCESSOR_SECRETS": "TF_VAR_processor_secrets", "BATON_WEBHOOK_SECRETS": "TF_VAR_webhook_secrets"}
+KEYS = {f"BATON_{name.upper()}": f"TF_VAR_{name}"
+        for name in ("processor_secrets", "webhook_secrets", "caller_keys", "operator_keys", "processor_keys")}
+
+
+def fresh(name: str) -> str:
+    return f"{'whsec_' * name.endswith('_SECRETS')}{base64.b64encode(os.urandom(32)).decode()}"
 
 
 def write(root: Root, deployment: Deployment, version: int, keys: dict[str, str]) -> None:
@@ -27,11 +32,12 @@ def write(root: Root, deployment: Deployment, version: int, keys: dict[str, str]
 def rotate(root: Root, deployment: Deployment) -> None:
     """Both keys for a while, then the new one alone; no key gets into the state."""
     old = deployment.secrets()
-    new = {name: f"whsec_{base64.b64encode(os.urandom(32)).decode()}" for name in KEYS}
+    new = {name: fresh(name) for name in KEYS}
     write(root, deployment, 2, {name: f"{new[name]} {old[name]}" for name in KEYS})
     write(root, deployment, 3, new)
     root.plan_is_empty("-var=secret_version=3")
     if deployment.secrets() != new:
         raise Failed("the secret was written without a new version")
-    if "whsec_" in root.state():
+    state = root.state()
+    if "whsec_" in state or any(key in state for key in (old | new).values()):
         raise Failed("the state has a key")

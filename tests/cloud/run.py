@@ -77,7 +77,7 @@ class Run:
             "url": said["url"], "redis_url": f"redis://127.0.0.1:{self.redis_port}",
             "tick": said["function_names"]["tick"], "pid": self.server.pid, "log": str(self.server.log),
             "processor_secrets": secrets["BATON_PROCESSOR_SECRETS"],
-            "webhook_secrets": secrets["BATON_WEBHOOK_SECRETS"]}))
+            "webhook_secrets": secrets["BATON_WEBHOOK_SECRETS"], "operator_keys": secrets["BATON_OPERATOR_KEYS"]}))
         return self.deployment
 
     def test(self, *arguments: str, **variables: str) -> None:
@@ -110,16 +110,16 @@ def step(name: str) -> Iterator[None]:
 
 
 def refusals(run: Run) -> None:
-    """Plaintext, and an API without access control, go with a cloud on the loopback interface alone."""
+    """Plaintext goes with a cloud on the loopback interface alone."""
     root = run.root("external")
-    plaintext, anybody = "A store without TLS is for a local cloud only", "`NONE` is for a local cloud only"
+    plaintext = "A store without TLS is for a local cloud only"
     account = "-var=account_id=123456789012"
-    with step("plaintext Redis and an open API are refused where the endpoint is not on the loopback interface"):
-        root.refuses([plaintext, anybody], *root.variables, account, "-var=endpoint=http://203.0.113.1:4566")
+    with step("plaintext Redis is refused where the endpoint is not on the loopback interface"):
+        root.refuses([plaintext], *root.variables, account, "-var=endpoint=http://203.0.113.1:4566")
     aws = run.folder / "aws.tfvars"
     aws.write_text("endpoint = null\n")
-    with step("plaintext Redis and an open API are refused on AWS itself"):
-        root.refuses([plaintext, anybody], *root.variables, account, f"-var-file={aws}")
+    with step("plaintext Redis is refused on AWS itself"):
+        root.refuses([plaintext], *root.variables, account, f"-var-file={aws}")
     with step("a redis:// URL is refused where plaintext is not asked for"):
         root.refuses(["Write `rediss://`"], *root.variables, "-var=redis_plaintext=false")
 

@@ -5,6 +5,8 @@ LEFT_OUT = {
     "demo::": "the demo starts a manager of its own",
     "embedded::": "only a server has a Redis of its own",
     "forms::": "about the kit",
+    "keys::the_server_listens": "no server listens",
+    "keys::without_keys": "a deployment has keys",
     "kit_itself::": "about the kit",
     "kit_lambda::": "about the kit",
     "stop::": "nobody asks a function to stop",

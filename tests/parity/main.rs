@@ -52,7 +52,7 @@ async fn every_program_answers_the_routes_of_its_function_and_no_other() {
     let (redis, dir) = (Redis::any().await, DataDir::new());
     let env = [
         ("REDIS_URL", redis.url().as_str()),
-        ("BATON_PUBLIC_URL", "https://baton.example.com"),
+        ("BATON_PUBLIC_URL", "http://127.0.0.1:8080"),
         ("BATON_PROCESSOR_SECRETS", SECRET),
         ("BATON_WEBHOOK_SECRETS", SECRET),
     ]

@@ -81,13 +81,21 @@ impl BatonSpec {
                 return Err(process.log());
             }
             if let Some(url) = self.data_dir.read("url") {
-                let client = Client::new(&url);
+                let client = Client::new(&url).keyed(self.operator_key().as_deref());
                 if client.is_ready().await {
                     return Ok(Baton { process, client, form: self.form(), spec: self });
                 }
             }
             patience.pause().await;
         }
+    }
+
+    /// The first of the operators' keys, if there are any: as they were said, or as a deployment has them.
+    fn operator_key(&self) -> Option<String> {
+        let given = self.env.iter().rev().find(|(name, _)| name == "BATON_OPERATOR_KEYS");
+        let keys =
+            given.map(|(_, keys)| keys.clone()).or_else(|| self.data_dir.read("operator.keys"))?;
+        keys.split_whitespace().next().map(str::to_owned)
     }
 
     /// An embedded Redis is the server's alone.
@@ -153,7 +161,7 @@ impl Baton {
         spec.env("BATON_WEBHOOK_SECRETS", &webhook).start().await
     }
 
-    /// A client of it.
+    /// A client of it, with an operator's key if it has any.
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.clone()
@@ -169,6 +177,21 @@ impl Baton {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Forgets the most memory that the server had so far.
+    pub fn reset_peak_memory(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("its own process");
+    }
+
+    /// The most memory that the server had at a time, in bytes, since that was forgotten.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("its process is there");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        1024 * peak.expect("Linux says it in kilobytes")
     }
 
     /// What it has printed so far, over all its starts.

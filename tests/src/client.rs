@@ -51,19 +51,26 @@ pub fn action(data: &impl Serialize, jobs: &[&str], response_url: Option<&str>) 
 pub struct Client {
     http: reqwest::Client,
     url: String,
+    key: Option<String>,
 }
 
 impl Client {
     /// A client of the manager at `url`.
     #[must_use]
     pub fn new(url: &str) -> Self {
-        Self { http: http_client(), url: url.to_owned() }
+        Self::with(http_client(), url)
     }
 
     /// A client of the manager at `url` that shares the connections of `http`.
     #[must_use]
     pub fn with(http: reqwest::Client, url: &str) -> Self {
-        Self { http, url: url.to_owned() }
+        Self { http, url: url.to_owned(), key: None }
+    }
+
+    /// The same, sending this bearer key with each request; without one, none.
+    #[must_use]
+    pub fn keyed(&self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), ..self.clone() }
     }
 
     /// The manager's URL, without a slash at its end.
@@ -83,6 +90,9 @@ impl Client {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
         }
         let response = request.body(body.into()).send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -29,10 +29,11 @@ impl Deployed {
         self.said[name].as_str().unwrap_or_else(|| panic!("{name} is not said of the deployment"))
     }
 
-    /// A client of its API.
+    /// A client of its API, with an operator's key.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::new(self.text("url"))
+        let key = self.text("operator_keys").split_whitespace().next();
+        Client::new(self.text("url")).keyed(key)
     }
 
     /// The URL of the Redis behind its store's endpoint.

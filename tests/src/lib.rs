@@ -24,6 +24,7 @@ mod client;
 mod command;
 mod data_dir;
 mod deployed;
+mod endless;
 mod form;
 mod gate;
 mod keyspace;

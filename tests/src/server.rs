@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +15,8 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::endless::Endless;
 
 /// A request, read whole.
 #[derive(Debug, Clone)]
@@ -41,6 +44,8 @@ impl Request {
 pub enum Reply {
     /// A status, headers and a body.
     Answer(StatusCode, HeaderMap, Bytes),
+    /// A status, headers, and a body that repeats a piece, each time after a while, and never ends.
+    Endless(StatusCode, HeaderMap, Bytes, Duration),
     /// Nothing: the request hangs until the client or the stub ends.
     Silence,
     /// The connection is closed without an answer.
@@ -74,6 +79,13 @@ impl Reply {
         Self::Answer(status, HeaderMap::new(), body.into())
     }
 
+    /// A status and a body that never ends: this piece again and again, each time after a while.
+    #[must_use]
+    pub fn endless(status: u16, piece: impl Into<Bytes>, pause: Duration) -> Self {
+        let status = StatusCode::from_u16(status).expect("an HTTP status");
+        Self::Endless(status, HeaderMap::new(), piece.into(), pause)
+    }
+
     /// The same answer with another body.
     #[must_use]
     pub fn with_body(mut self, bytes: Bytes) -> Self {
@@ -86,7 +98,7 @@ impl Reply {
     /// The same answer with one header more.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        if let Self::Answer(_, headers, _) = &mut self {
+        if let Self::Answer(_, headers, _) | Self::Endless(_, headers, ..) = &mut self {
             let name: header::HeaderName = name.parse().expect("a header name");
             headers.append(name, value.parse().expect("a header value"));
         }
@@ -194,16 +206,22 @@ async fn accept(listener: TcpListener, handler: Handler) {
 async fn serve(
     request: hyper::Request<Incoming>,
     handler: Handler,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> Result<Response<Either<Full<Bytes>, Endless>>, io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let request = Request { method: head.method, uri: head.uri, headers: head.headers, body };
+    let answer = |status, headers, body| {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    };
     match handler(request).await {
         Reply::Answer(status, headers, body) => {
-            let mut response = Response::new(Full::new(body));
-            *response.status_mut() = status;
-            *response.headers_mut() = headers;
-            Ok(response)
+            answer(status, headers, Either::Left(Full::new(body)))
+        }
+        Reply::Endless(status, headers, piece, pause) => {
+            answer(status, headers, Either::Right(Endless::new(piece, pause)))
         }
         Reply::Silence => std::future::pending().await,
         Reply::Cut => Err(io::Error::other("the stub was told to cut the connection")),

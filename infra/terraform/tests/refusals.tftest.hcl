@@ -23,7 +23,7 @@ run "plaintext_is_refused_without_a_local_cloud" {
   expect_failures = [var.redis_plaintext]
 }
 
-run "plaintext_and_an_open_api_are_refused_with_a_cloud_on_another_machine" {
+run "plaintext_is_refused_with_a_cloud_on_another_machine" {
   command = plan
 
   variables {
@@ -31,9 +31,8 @@ run "plaintext_and_an_open_api_are_refused_with_a_cloud_on_another_machine" {
     redis_url       = "redis://orders.cache.example"
     redis_iam       = null
     redis_plaintext = true
-    authorization   = "NONE"
   }
-  expect_failures = [var.redis_plaintext, var.authorization]
+  expect_failures = [var.redis_plaintext]
 }
 
 run "plaintext_is_accepted_with_a_cloud_on_this_machine" {
@@ -44,7 +43,6 @@ run "plaintext_is_accepted_with_a_cloud_on_this_machine" {
     redis_url       = "redis://127.0.0.1:6379"
     redis_iam       = null
     redis_plaintext = true
-    authorization   = "NONE"
   }
 
   assert {
@@ -77,10 +75,10 @@ run "bad_values_are_refused" {
     redis_auth               = "none"
     network                  = "given"
     internet                 = "nat"
-    open_routes              = ["GET /nothing"]
     throttle                 = { rate = 0, burst = 1 }
     secret_version           = 0
     webhook_secrets          = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    caller_keys              = "short"
     secret_recovery_days     = 3
     log_retention_days       = 2
     alarm_topic_arn          = "alarms"
@@ -92,8 +90,8 @@ run "bad_values_are_refused" {
   }
   expect_failures = [
     var.name, var.tags, var.package_dir, var.architecture, var.reserved_concurrency, var.environment, var.redis_auth,
-    var.vpc_id, var.subnet_ids, var.internet, var.open_routes, var.throttle, var.secret_version,
-    var.webhook_secrets, var.secret_recovery_days, var.log_retention_days, var.alarm_topic_arn,
+    var.vpc_id, var.subnet_ids, var.internet, var.throttle, var.secret_version,
+    var.webhook_secrets, var.caller_keys, var.secret_recovery_days, var.log_retention_days, var.alarm_topic_arn,
     var.alarm_oldest_age_seconds, var.kms_key_arn, var.processor_cidrs, var.durable_node_type, var.durable_replicas,
   ]
 }

@@ -77,8 +77,8 @@ impl CloudConfig {
 }
 
 impl Config {
-    /// Reads a function's configuration. Other than for the local server, `REDIS_URL`, `BATON_PUBLIC_URL` and both
-    /// secrets must be set, logs are JSON, and no network but the public one is allowed unless it is named: on
+    /// Reads a function's configuration. Other than for the local server, `REDIS_URL`, `BATON_PUBLIC_URL`, both secrets
+    /// and, unless the API is on loopback, keys must be set, logs are JSON, and no network but the public one is allowed unless it is named: on
     /// Lambda, loopback leads to the interface that functions are driven by.
     ///
     /// # Errors
@@ -118,6 +118,13 @@ impl Config {
             if variables.get(name).is_none() {
                 l.problem(name, "is missing, and a function makes up none", remedy);
             }
+        }
+        // Where the API is, is all that a function knows of who reaches it.
+        let url = self.server.public_url.as_deref();
+        if self.access.is_open() && !url.is_some_and(parse::is_on_loopback) {
+            let problem = "is missing, and so are the other keys: anybody might do everything";
+            let remedy = "set BATON_CALLER_KEYS, BATON_OPERATOR_KEYS and BATON_PROCESSOR_KEYS";
+            l.problem("BATON_CALLER_KEYS", problem, remedy);
         }
         if self.limits.max_data_bytes > MAX_DATA_BYTES {
             let problem = "is more than an event carries";

@@ -1,11 +1,12 @@
 use super::*;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const LEAST: [(&str, &str); 4] = [
+const LEAST: [(&str, &str); 5] = [
     ("REDIS_URL", "rediss://cache:6379"),
     ("BATON_PUBLIC_URL", "https://baton.example.com/prod"),
     ("BATON_PROCESSOR_SECRETS", SECRET),
     ("BATON_WEBHOOK_SECRETS", SECRET),
+    ("BATON_CALLER_KEYS", "00112233445566778899aabbccddeeff"),
 ];
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
@@ -45,6 +46,15 @@ fn a_function_is_told_what_the_server_makes_up() {
         let error = Config::for_function(&variables(&rest)).unwrap_err().to_string();
         assert!(error.starts_with(missing) && error.contains("is missing"), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn a_function_needs_no_keys_where_nobody_else_reaches_it() {
+    for url in ["http://127.0.0.1:4566/_aws/x", "http://localhost:1", "http://[::1]:1"] {
+        let mut open = LEAST[..4].to_vec();
+        open[1] = ("BATON_PUBLIC_URL", url);
+        assert!(Config::for_function(&variables(&open)).unwrap().access.is_open());
     }
 }
 
@@ -134,11 +144,13 @@ fn a_password_of_its_own_becomes_part_of_the_url() {
 fn the_fields_of_a_secret_are_variables() {
     let mut variables = variables(&LEAST[..2]);
     let secret = format!(
-        r#"{{"BATON_PROCESSOR_SECRETS": "{SECRET}", "BATON_WEBHOOK_SECRETS": "{SECRET}", "REDIS_PASSWORD": "hush"}}"#
+        r#"{{"BATON_PROCESSOR_SECRETS": "{SECRET}", "BATON_WEBHOOK_SECRETS": "{SECRET}",
+        "BATON_OPERATOR_KEYS": "hush-112233445566778899aabbccddeeff", "REDIS_PASSWORD": "hush"}}"#
     );
     variables.add_secret(&secret).unwrap();
     let config = Config::for_function(&variables).unwrap();
     assert!(config.secrets.processor.is_some() && config.secrets.webhook.is_some());
+    assert!(!config.access.is_open() && !format!("{config:?}").contains("hush"));
     assert_eq!(config.redis.url.as_deref(), Some("rediss://:hush@cache:6379"));
     assert!(!format!("{variables:?}").contains("hush"));
 }

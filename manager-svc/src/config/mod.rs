@@ -3,6 +3,7 @@
 mod function;
 #[cfg(test)]
 mod function_tests;
+mod keys;
 mod lookup;
 mod parse;
 mod read;
@@ -17,6 +18,8 @@ use baton_wire::signature::Secrets;
 use ipnet::IpNet;
 
 pub use function::{CloudConfig, RedisIam, RedisIamKind};
+pub(crate) use keys::digest;
+pub use keys::{AccessConfig, Keys};
 pub use read::ConfigError;
 pub use variables::Variables;
 
@@ -29,6 +32,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Logging.
     pub log: LogConfig,
+    /// Who may call.
+    pub access: AccessConfig,
     /// What signs outgoing calls.
     pub secrets: SecretsConfig,
     /// Where outgoing calls may go.
@@ -123,6 +128,10 @@ pub struct EgressConfig {
     pub response_cidrs: Vec<IpNet>,
     /// `BATON_EGRESS_PORTS`: the https ports allowed elsewhere.
     pub ports: Vec<u16>,
+    /// `BATON_PROCESSOR_HOSTS`: the only hosts where processors may be elsewhere; empty: any.
+    pub processor_hosts: Vec<String>,
+    /// `BATON_RESPONSE_HOSTS`: the same for response URLs.
+    pub response_hosts: Vec<String>,
 }
 
 impl Default for EgressConfig {
@@ -133,7 +142,13 @@ impl Default for EgressConfig {
                 parse::net(std::net::Ipv6Addr::LOCALHOST.into(), 128),
             ]
         };
-        Self { processor_cidrs: loopback(), response_cidrs: loopback(), ports: vec![443, 8443] }
+        Self {
+            processor_cidrs: loopback(),
+            response_cidrs: loopback(),
+            ports: vec![443, 8443],
+            processor_hosts: Vec::new(),
+            response_hosts: Vec::new(),
+        }
     }
 }
 

@@ -77,6 +77,16 @@ pub(super) fn http_url(text: &str) -> Result<String, String> {
     })
 }
 
+/// Whether a URL that [`http_url`] took names this machine.
+pub(super) fn is_on_loopback(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    })
+}
+
 pub(super) fn directory(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("is empty: name a directory, as in `/var/lib/baton`".to_owned());
@@ -114,6 +124,27 @@ pub(super) fn nets(text: &str) -> Result<Vec<IpNet>, String> {
 pub(super) fn net(address: IpAddr, prefix: u8) -> IpNet {
     // Prefixes written in the code fit their addresses.
     IpNet::new(address, prefix).unwrap_or_else(|_| IpNet::from(address))
+}
+
+pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
+    let is_host = |item: &&str| {
+        let name = item.strip_prefix("*.").unwrap_or(item);
+        let letters = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        name.split('.').all(letters)
+    };
+    if let Some(item) = items(text).find(|item| !is_host(item)) {
+        return Err(format!(
+            "has `{item}`, which is not a host, as in `example.com *.example.org`"
+        ));
+    }
+    let hosts: Vec<_> = items(text).map(str::to_ascii_lowercase).collect();
+    if hosts.is_empty() {
+        return Err("is empty: name hosts, or remove it to allow all".to_owned());
+    }
+    Ok(hosts)
 }
 
 pub(super) fn ports(text: &str) -> Result<Vec<u16>, String> {

@@ -2,8 +2,8 @@
 
 use super::lookup::Lookup;
 use super::{
-    CloudConfig, Config, DeliveryConfig, EgressConfig, HealthConfig, LimitsConfig, LogConfig,
-    RedisConfig, RetentionConfig, SecretsConfig, ServerConfig, Variables, parse,
+    AccessConfig, CloudConfig, Config, DeliveryConfig, EgressConfig, HealthConfig, LimitsConfig,
+    LogConfig, RedisConfig, RetentionConfig, SecretsConfig, ServerConfig, Variables, parse,
 };
 
 /// What is wrong with the environment: every problem, one line each.
@@ -51,6 +51,7 @@ impl Config {
                 filter: l.read("BATON_LOG", d.log.filter, parse::filter),
                 format: l.read("BATON_LOG_FORMAT", d.log.format, parse::log_format),
             },
+            access: AccessConfig::read(l),
             secrets: SecretsConfig {
                 processor: l.read("BATON_PROCESSOR_SECRETS", None, |t| parse::secrets(t).map(Some)),
                 webhook: l.read("BATON_WEBHOOK_SECRETS", None, |t| parse::secrets(t).map(Some)),
@@ -67,6 +68,8 @@ impl Config {
                     parse::nets,
                 ),
                 ports: l.read("BATON_EGRESS_PORTS", d.egress.ports, parse::ports),
+                processor_hosts: l.read("BATON_PROCESSOR_HOSTS", Vec::new(), parse::hosts),
+                response_hosts: l.read("BATON_RESPONSE_HOSTS", Vec::new(), parse::hosts),
             },
             limits: LimitsConfig {
                 max_data_bytes: l.read("BATON_MAX_DATA_BYTES", d.limits.max_data_bytes, |t| {
@@ -140,11 +143,12 @@ impl Config {
     }
 
     pub(super) fn refuse_hazards(&self, l: &mut Lookup<impl Fn(&str) -> Option<String>>) {
-        if !self.server.bind.ip().is_loopback() {
+        self.access.refuse_shared(l);
+        if self.access.is_open() && !self.server.bind.ip().is_loopback() {
             l.problem(
                 "BATON_BIND",
-                "listens beyond loopback, and requests are not authenticated",
-                "bind to 127.0.0.1 and put a proxy that authenticates in front",
+                "listens beyond loopback, where without keys anybody may do everything",
+                "set BATON_CALLER_KEYS, BATON_OPERATOR_KEYS and BATON_PROCESSOR_KEYS, or bind to 127.0.0.1",
             );
         }
         if self.retention.min_age_ms > self.retention.retention_ms {

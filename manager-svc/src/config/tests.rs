@@ -1,6 +1,9 @@
 use super::*;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const KEY: &str = "00112233445566778899aabbccddeeff";
+const OTHER_KEY: &str = "ffeeddccbbaa99887766554433221100";
+const THIRD_KEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let get =
@@ -39,11 +42,16 @@ fn every_variable_is_read() {
         ("BATON_DATA_DIR", "/var/lib/baton"),
         ("BATON_LOG", "debug,hyper=warn"),
         ("BATON_LOG_FORMAT", "json"),
+        ("BATON_CALLER_KEYS", KEY),
+        ("BATON_OPERATOR_KEYS", OTHER_KEY),
+        ("BATON_PROCESSOR_KEYS", THIRD_KEY),
         ("BATON_PROCESSOR_SECRETS", SECRET),
         ("BATON_WEBHOOK_SECRETS", SECRET),
         ("BATON_PROCESSOR_CIDRS", "10.0.0.0/8, fd00::/8"),
         ("BATON_RESPONSE_CIDRS", ""),
         ("BATON_EGRESS_PORTS", "443"),
+        ("BATON_PROCESSOR_HOSTS", "Workers.example.com"),
+        ("BATON_RESPONSE_HOSTS", "example.com, *.example.org 9.9.9.9"),
         ("BATON_MAX_DATA_BYTES", "4194304"),
         ("BATON_MAX_QUEUED", "5"),
         ("BATON_MAX_QUEUED_PER_HOST", "3"),
@@ -62,9 +70,14 @@ fn every_variable_is_read() {
     assert_eq!(config.log.filter, "debug,hyper=warn");
     assert_eq!(config.log.format, LogFormat::Json);
     assert!(config.secrets.processor.is_some() && config.secrets.webhook.is_some());
+    let access = &config.access;
+    assert!(access.caller.hold(&digest(KEY)) && access.operator.hold(&digest(OTHER_KEY)));
+    assert!(access.processor.hold(&digest(THIRD_KEY)) && !access.processor.hold(&digest(KEY)));
     assert_eq!(config.egress.processor_cidrs.len(), 2);
     assert!(config.egress.response_cidrs.is_empty());
     assert_eq!(config.egress.ports, [443]);
+    assert_eq!(config.egress.processor_hosts, ["workers.example.com"]);
+    assert_eq!(config.egress.response_hosts, ["example.com", "*.example.org", "9.9.9.9"]);
     assert_eq!(config.limits.max_data_bytes, 4_194_304);
     assert_eq!((config.limits.max_queued, config.limits.max_queued_per_host), (5, 3));
     assert_eq!(config.limits.dispatch_wait_ms, 500);
@@ -74,6 +87,7 @@ fn every_variable_is_read() {
     assert_eq!((kept.retention_ms, kept.max, kept.min_age_ms), (60_000, 0, 60_000));
     let debug = format!("{config:?}");
     assert!(!debug.contains("secret@") && !debug.contains("MfKQ"), "{debug}");
+    assert!(!debug.contains(KEY), "{debug}");
 }
 
 #[test]
@@ -82,8 +96,8 @@ fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
         ("REDIS_URL", "http://cache", "`redis://`"),
         ("REDIS_URL", "", "or remove it"),
         ("BATON_BIND", "localhost:8080", "as in `127.0.0.1:8080`"),
-        ("BATON_BIND", "0.0.0.0:8080", "not authenticated: bind to 127.0.0.1"),
-        ("BATON_BIND", "[::]:0", "not authenticated: bind to 127.0.0.1"),
+        ("BATON_BIND", "0.0.0.0:8080", "anybody may do everything: set BATON_CALLER_KEYS"),
+        ("BATON_BIND", "[::]:0", "or bind to 127.0.0.1"),
         ("BATON_PUBLIC_URL", "baton.example.com", "as in `https://baton.example.com`"),
         ("BATON_PUBLIC_URL", "ftp://baton.example.com", "not an http or https URL"),
         ("BATON_PUBLIC_URL", "https://baton.example.com/?a=b", "without credentials and query"),
@@ -91,10 +105,17 @@ fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
         ("BATON_DATA_DIR", "b\u{fffd}ton", "not UTF-8"),
         ("BATON_LOG", "loud=noise=", "say `info`"),
         ("BATON_LOG_FORMAT", "xml", "write `text` or `json`"),
+        ("BATON_CALLER_KEYS", "too-short", "`openssl rand -hex 32` makes one"),
+        ("BATON_OPERATOR_KEYS", "", "`openssl rand -hex 32` makes one"),
+        ("BATON_PROCESSOR_KEYS", "00112233445566778899aabbccddee\"f", "letters, digits and"),
         ("BATON_PROCESSOR_SECRETS", "", "write at least one"),
         ("BATON_WEBHOOK_SECRETS", "whsec_MTIz", "24 to 64"),
         ("BATON_PROCESSOR_CIDRS", "10.0.0.0/40", "as in `10.0.0.0/8`"),
         ("BATON_RESPONSE_CIDRS", "10.0.0.0/8;::1/128", "as in `10.0.0.0/8`"),
+        ("BATON_PROCESSOR_HOSTS", "https://example.com", "as in `example.com *.example.org`"),
+        ("BATON_PROCESSOR_HOSTS", "a.*.example.com", "as in `example.com *.example.org`"),
+        ("BATON_RESPONSE_HOSTS", "*", "as in `example.com *.example.org`"),
+        ("BATON_RESPONSE_HOSTS", "", "name hosts, or remove it"),
         ("BATON_EGRESS_PORTS", "https", "as in `443 8443`"),
         ("BATON_EGRESS_PORTS", "0", "as in `443 8443`"),
         ("BATON_MAX_DATA_BYTES", "4194305", "from 1 to 4194304"),
@@ -138,12 +159,31 @@ fn an_unknown_name_is_refused_with_the_one_that_was_meant() {
         ("BATON_DATADIR", "mean `BATON_DATA_DIR`?"),
         ("BATON_MAX_DATA", "mean `BATON_MAX_DATA_BYTES`?"),
         ("BATON_REDIS_URL", "mean `REDIS_URL`?"),
-        ("BATON_CALLER_KEYS", "remove it"),
+        ("BATON_CALER_KEYS", "mean `BATON_CALLER_KEYS`?"),
         ("BATON_", "remove it"),
     ];
     for (name, expected) in cases {
         let error = refusal(&[(name, "1")]);
         assert!(error.starts_with(name) && error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn with_a_key_of_any_kind_the_server_may_listen_beyond_loopback() {
+    for name in ["BATON_CALLER_KEYS", "BATON_OPERATOR_KEYS", "BATON_PROCESSOR_KEYS"] {
+        let config = read(&[("BATON_BIND", "0.0.0.0:8080"), (name, KEY)]).unwrap();
+        assert!(!config.access.is_open());
+    }
+}
+
+#[test]
+fn a_key_has_one_kind() {
+    let kinds = ["BATON_CALLER_KEYS", "BATON_OPERATOR_KEYS", "BATON_PROCESSOR_KEYS"];
+    for (one, other) in [(0, 1), (0, 2), (1, 2)] {
+        let both = format!("{OTHER_KEY} {KEY}");
+        let error = refusal(&[(kinds[one], KEY), (kinds[other], &both)]);
+        assert!(error.contains("has a key of another kind"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     }
 }
 
@@ -156,6 +196,7 @@ fn no_refusal_shows_a_secret() {
         ("BATON_PROCESSOR_SECRETS", "hush"),
         ("BATON_WEBHOOK_SECRETS", "whsec_hush"),
         ("BATON_WEBHOOK_SECRET", "hush"),
+        ("BATON_CALLER_KEYS", "hush"),
     ] {
         let error = refusal(&[(name, value)]);
         assert!(!error.contains("hush"), "{error}");

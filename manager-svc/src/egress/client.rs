@@ -18,6 +18,7 @@ use rustls::ClientConfig;
 
 use super::body::{Payload, Sent};
 use super::connect::{ConnectError, Connector};
+use super::names::Names;
 use super::policy::Policy;
 use super::reply;
 
@@ -84,6 +85,7 @@ impl Client {
     /// `path` is appended to every URL.
     pub(super) fn new(
         policy: Arc<Policy>,
+        names: Names,
         tls: Arc<ClientConfig>,
         secrets: Secrets,
         agent: HeaderValue,
@@ -95,7 +97,7 @@ impl Client {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(BUFFER_BYTES)
             .set_host(false)
-            .build(Connector::new(Arc::clone(&policy), tls));
+            .build(Connector::new(Arc::clone(&policy), names, tls));
         Self { http, policy, secrets, agent, path, targets: RwLock::default() }
     }
 
@@ -222,6 +224,7 @@ mod tests {
     fn parsed_urls_are_kept_up_to_a_bound() {
         let client = Client::new(
             Arc::new(Policy::default()),
+            Names::System,
             Arc::new(super::super::connect::tls_config().unwrap()),
             Secrets::parse(super::super::testing::SECRET).unwrap(),
             HeaderValue::from_static("baton/test"),

@@ -18,10 +18,11 @@ use hyper_rustls::{ConfigBuilderExt, HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::names::Names;
 use super::policy::{Policy, Reach};
 
 /// The bound on resolving, connecting and the TLS handshake together. A caller's own deadline may be
@@ -65,13 +66,14 @@ pub(super) fn tls_config() -> Result<ClientConfig, rustls::Error> {
 
 /// The addresses of a host that a call may go to.
 pub(super) async fn resolve(
+    names: &Names,
     policy: &Policy,
     reach: Reach,
     host: &str,
     port: u16,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let found = lookup_host((host, port)).await.map_err(|_| ConnectError::Resolve)?;
-    let permitted: Vec<_> = found.filter(|addr| policy.permits(reach, addr.ip())).collect();
+    let mut permitted = names.lookup(host, port).await.map_err(|_| ConnectError::Resolve)?;
+    permitted.retain(|addr| policy.permits(reach, addr.ip()));
     if permitted.is_empty() { Err(ConnectError::Refused) } else { Ok(permitted) }
 }
 
@@ -128,15 +130,19 @@ impl Write for Stream {
 
 /// Connects over TCP to where the policy allows.
 #[derive(Debug, Clone)]
-struct TcpConnector(Arc<Policy>);
+struct TcpConnector {
+    policy: Arc<Policy>,
+    names: Names,
+}
 
 impl TcpConnector {
-    async fn connect(policy: Arc<Policy>, uri: Uri) -> Result<Stream, ConnectError> {
+    async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
         let https = uri.scheme() == Some(&Scheme::HTTPS);
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
         let host = uri.host().ok_or(ConnectError::NoHost)?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let mut addrs = resolve(&policy, policy.reach(https, port), host, port).await?.into_iter();
+        let reach = self.policy.reach(https, host, port);
+        let mut addrs = resolve(&self.names, &self.policy, reach, host, port).await?.into_iter();
         let mut failure = ConnectError::Refused;
         while let Some(addr) = addrs.next() {
             let limit = if addrs.len() == 0 { CONNECT_LIMIT } else { ADDRESS_LIMIT };
@@ -163,7 +169,7 @@ impl Service<Uri> for TcpConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        Box::pin(Self::connect(Arc::clone(&self.0), uri))
+        Box::pin(self.clone().connect(uri))
     }
 }
 
@@ -172,8 +178,8 @@ impl Service<Uri> for TcpConnector {
 pub(super) struct Connector(HttpsConnector<TcpConnector>);
 
 impl Connector {
-    pub(super) fn new(policy: Arc<Policy>, tls: Arc<ClientConfig>) -> Self {
-        Self(HttpsConnector::from((TcpConnector(policy), tls)))
+    pub(super) fn new(policy: Arc<Policy>, names: Names, tls: Arc<ClientConfig>) -> Self {
+        Self(HttpsConnector::from((TcpConnector { policy, names }, tls)))
     }
 }
 

@@ -5,7 +5,7 @@
 //! decompresses; each call has one deadline over connecting, headers and body, and reads at most a
 //! stated number of bytes.
 //!
-//! `address` (which addresses are public) ← `policy` ← `connect` (resolve, filter, TLS) ← `client`
+//! `address` (which addresses are public) ← `policy` ← `connect` (resolve by `names`, filter, TLS) ← `client`
 //! (one exchange) ← `process`, `deliver`. `check` and `origin` judge URLs that others hand in, `probe`
 //! is the reqwest half.
 
@@ -22,6 +22,7 @@ mod connect;
 mod deliver;
 #[cfg(test)]
 mod deliver_tests;
+mod names;
 mod origin;
 mod policy;
 mod probe;
@@ -30,7 +31,11 @@ mod probe_tests;
 mod process;
 #[cfg(test)]
 mod process_tests;
+#[cfg(test)]
+mod rebinding_tests;
 mod reply;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
 
@@ -42,6 +47,7 @@ pub use process::{ProcessCall, ProcessReply};
 pub use url::Origin;
 
 use client::Client;
+use names::Names;
 use probe::Prober;
 
 /// What outgoing calls need to know.
@@ -104,21 +110,26 @@ impl Egress {
     /// # Errors
     /// When the user agent is no header value or a client cannot be built.
     pub fn new(settings: Settings) -> Result<Self, Error> {
+        Self::resolving(settings, Names::System)
+    }
+
+    fn resolving(settings: Settings, names: Names) -> Result<Self, Error> {
         let agent =
             http::HeaderValue::try_from(settings.user_agent).map_err(|_| Error::UserAgent)?;
         let tls = connect::tls_config()?;
         let processor = Arc::new(settings.processor);
         let response = Arc::new(settings.response);
-        let prober = Prober::new(Arc::clone(&processor), &tls, &agent)?;
+        let prober = Prober::new(Arc::clone(&processor), &names, &tls, &agent)?;
         let tls = Arc::new(tls);
         let processors = Client::new(
             processor,
+            names.clone(),
             Arc::clone(&tls),
             settings.processor_secrets,
             agent.clone(),
             "/process",
         );
-        let receivers = Client::new(response, tls, settings.webhook_secrets, agent, "");
+        let receivers = Client::new(response, names, tls, settings.webhook_secrets, agent, "");
         Ok(Self(Arc::new(Inner {
             processors,
             receivers,

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::check::{self, UrlError};
 use super::connect::{self, ConnectError};
+use super::names::Names;
 use super::policy::{Policy, Reach};
 use super::{Egress, client, reply};
 
@@ -51,16 +52,17 @@ pub enum ProbeError {
 /// Asks the policy about each resolved address. A resolver learns neither scheme nor port, so there
 /// is one for each reach.
 struct Resolver {
+    names: Names,
     policy: Arc<Policy>,
     reach: Reach,
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (policy, reach) = (Arc::clone(&self.policy), self.reach);
+        let (names, policy, reach) = (self.names.clone(), Arc::clone(&self.policy), self.reach);
         Box::pin(async move {
             // Port 0 stands for the one in the URL.
-            let permitted = connect::resolve(&policy, reach, name.as_str(), 0).await?;
+            let permitted = connect::resolve(&names, &policy, reach, name.as_str(), 0).await?;
             Ok(Box::new(permitted.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>
                 as Addrs)
         })
@@ -76,13 +78,15 @@ pub(super) struct Prober {
 impl Prober {
     pub(super) fn new(
         policy: Arc<Policy>,
+        names: &Names,
         tls: &ClientConfig,
         agent: &HeaderValue,
     ) -> Result<Self, reqwest::Error> {
         let build = |reach| {
+            let resolver = Resolver { names: names.clone(), policy: Arc::clone(&policy), reach };
             let client = Client::builder()
                 .tls_backend_preconfigured(tls.clone())
-                .dns_resolver(Arc::new(Resolver { policy: Arc::clone(&policy), reach }))
+                .dns_resolver(Arc::new(resolver))
                 .user_agent(agent.clone())
                 .redirect(redirect::Policy::none())
                 .no_proxy()
@@ -117,8 +121,9 @@ impl Prober {
         let url =
             Url::parse(&format!("{url}{path}")).map_err(|_| ProbeError::Url(UrlError::Invalid))?;
         let https = url.scheme() == "https";
-        let port = url.port_or_known_default().unwrap_or(0);
-        let client = self.client(self.policy.reach(https, port));
+        let (host, port) = (url.host_str(), url.port_or_known_default());
+        let (host, port) = host.zip(port).ok_or(ProbeError::Url(UrlError::Invalid))?;
+        let client = self.client(self.policy.reach(https, host, port));
         let sent = client.request(method, url).timeout(timeout).send().await;
         let response = sent.map_err(|error| name_failure(&error))?;
         let status = response.status();

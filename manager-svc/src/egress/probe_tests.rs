@@ -82,12 +82,14 @@ async fn an_address_that_the_policy_refuses_is_never_asked() {
 #[tokio::test]
 async fn a_name_is_judged_by_the_addresses_it_resolves_to() {
     use super::connect::{ConnectError, resolve};
+    use super::names::Names;
     use super::policy::{Policy, Reach};
     let private = Policy::default();
-    let refused = resolve(&private, Reach::Public, "localhost", 443).await;
+    let refused = resolve(&Names::System, &private, Reach::Public, "localhost", 443).await;
     assert!(matches!(refused, Err(ConnectError::Refused)), "{refused:?}");
     let loopback = Policy { allowed: vec!["127.0.0.0/8".parse().unwrap()], ..private };
-    let found = resolve(&loopback, Reach::Allowed, "localhost", 9000).await.unwrap();
+    let found =
+        resolve(&Names::System, &loopback, Reach::Allowed, "localhost", 9000).await.unwrap();
     assert_eq!(found, ["127.0.0.1:9000".parse().unwrap()]);
 }
 

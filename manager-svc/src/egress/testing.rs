@@ -21,11 +21,16 @@ pub(super) const SHORT: Duration = Duration::from_millis(150);
 
 /// An `Egress` that may call the given networks.
 pub(super) fn egress(allowed: &[&str]) -> Egress {
+    Egress::new(settings(allowed)).unwrap()
+}
+
+/// What it is made of.
+pub(super) fn settings(allowed: &[&str]) -> Settings {
     let policy = Policy {
         allowed: allowed.iter().map(|net| net.parse().unwrap()).collect(),
         ..Policy::default()
     };
-    Egress::new(Settings {
+    Settings {
         processor: policy.clone(),
         response: policy,
         processor_secrets: Secrets::parse(SECRET).unwrap(),
@@ -33,8 +38,7 @@ pub(super) fn egress(allowed: &[&str]) -> Egress {
         own_origins: Vec::new(),
         max_reply_bytes: 1000,
         user_agent: "baton/test".into(),
-    })
-    .unwrap()
+    }
 }
 
 /// An `Egress` for servers on this machine.
@@ -87,7 +91,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) async fn start(acts: Vec<Act>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0", acts).await
+    }
+
+    pub(super) async fn start_at(address: &str, acts: Vec<Act>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, seen) = mpsc::unbounded_channel();
         let acts = Arc::new(Mutex::new(acts.into_iter().peekable()));

@@ -75,7 +75,7 @@ function explained(error, what) {
   if (!(error instanceof Refused)) return note("warn", "The manager does not answer; it is asked again.");
   const ask = el("button", { type: "button", onclick: askKey }, "Enter a key");
   if (error.status === 401) return note("warn", `A key is needed for ${what}.`, ask);
-  if (error.status === 403) return note("warn", `This key does not allow ${what}.`, ask);
+  if (error.status === 403 && error.code !== "foreign_origin") return note("warn", `This key does not allow ${what}.`, ask);
   if (error.code === "action_not_found") return note("", "There is no such action, or it ended and was forgotten.");
   if (error.status === 404) return note("", `This manager does not offer ${what}.`);
   return note("bad", `${error.title}. ${error.message}`.trim());
