@@ -41,12 +41,19 @@ class Compose:
         self("--podman-run-args=--read-only-tmpfs=false", "up", "--detach", "--no-build", *services)
 
     def down(self) -> None:
-        self("down", "--volumes")
+        """By what is there, and not by the file: a container that is about to start again goes too."""
+        for kind, options in (("container", ["--all"]), ("volume", [])):
+            if found := self._ours(kind, *options):
+                run(["podman", kind, "rm", "--force", *found])
 
     def containers(self) -> dict[str, dict]:
         """Every container of the project, by service."""
-        ids = run(["podman", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={self.project}"])
-        return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in inspect(ids.split())}
+        found = inspect(self._ours("container", "--all"))
+        return {one["Config"]["Labels"]["com.docker.compose.service"]: one for one in found}
+
+    def _ours(self, kind: str, *options: str) -> list[str]:
+        label = f"label=com.docker.compose.project={self.project}"
+        return run(["podman", kind, "ls", "--quiet", "--filter", label, *options]).split()
 
     def logs(self) -> str:
         names = [one["Name"] for one in self.containers().values()]
