@@ -65,6 +65,6 @@ cloud: ## Deploy to a local cloud, run the scenarios there, and take it down: PH
 	@$(INSTALL) build redis python cloud
 	tests/cloud/make.sh $(PHASES)
 
-images: ## Build the images of manager, worker and functions without an image registry, and run an action through them, as root: PHASES="bases manager worker functions run"
+images: ## Build the images of manager, worker and functions without an image registry, and run an action through them, as root: PROFILE=local PHASES="bases manager worker functions run"
 	@$(INSTALL) build images
 	tests/images/make.sh $(PHASES)

@@ -57,7 +57,7 @@ class Compose:
 
     def logs(self) -> str:
         names = [one["Name"] for one in self.containers().values()]
-        return "".join(f"--- {name} ---\n{run(['podman', 'logs', '--tail', '40', name], merged=True)}" for name in names)
+        return "".join(f"--- {name} ---\n" + run(["podman", "logs", "--tail", "40", name], merged=True) for name in names)
 
     def compare(self, services: dict[str, dict]) -> list[str]:
         """What differs between what is said of the services and what runs, and what of it may not be so in any case."""
@@ -85,7 +85,8 @@ def differences(said: dict, container: Container) -> list[str]:
         "privileges": (said["security_opt"] == ["no-new-privileges:true"], status["NoNewPrivs"] == ["1"]),
         "restart": (said["restart"], inspected["HostConfig"]["RestartPolicy"]["Name"]),
     }
-    return [f"{what}: {wanted!r} is said, and it is {found!r}" for what, (wanted, found) in pairs.items() if wanted != found]
+    return [f"{what}: {wanted!r} is said, and it is {found!r}"
+            for what, (wanted, found) in pairs.items() if wanted != found]
 
 
 def hazards(container: Container) -> list[str]:
@@ -127,8 +128,8 @@ def inspect(containers: list[str]) -> list[dict]:
 
 
 def run(command: list[str], env: dict[str, str] | None = None, merged: bool = False) -> str:
-    done = subprocess.run(command, env=env or os.environ | SETTINGS, stdin=subprocess.DEVNULL, text=True, check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT if merged else subprocess.PIPE)
+    done = subprocess.run(command, env=env or os.environ | SETTINGS, text=True, check=False, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT if merged else subprocess.PIPE)
     if done.returncode:
         raise Failed(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout}{done.stderr or ''}")
     return done.stdout

@@ -12,7 +12,8 @@ mkdir -p "$work"
 build() { # name, context, arguments...
   local start=$SECONDS name=$1 context=$2
   shift 2
-  buildah build --isolation chroot --layers --pull=never --tag "localhost/baton-$name" "$@" "$context" >"$work/$name.log" 2>&1 ||
+  buildah build --isolation chroot --layers --force-rm --pull=never --tag "localhost/baton-$name" "$@" "$context" \
+    >"$work/$name.log" 2>&1 ||
     { tail -n 40 "$work/$name.log" >&2; echo "images: baton-$name: all of it is in $work/$name.log" >&2; return 1; }
   printf 'ok    %4d s  image baton-%s\n' $((SECONDS - start)) "$name"
 }
@@ -41,8 +42,8 @@ debian() {
   printf 'ok    %4d s  Debian\n' $((SECONDS - start))
 }
 
-# Crates come as cargo is told to get them on this machine; the build itself needs no network, and finds them where cargo
-# looks for its configuration.
+# Crates come as cargo is told to get them on this machine; the build itself needs no network, and finds them where
+# cargo looks for its configuration.
 crates() {
   local crates=$work/cargo
   if ! cmp -s Cargo.lock "$crates/Cargo.lock"; then
@@ -62,7 +63,7 @@ ours() { # name, arguments...
 }
 
 manager() { ours manager --file Containerfile --target manager; }
-functions() { ours functions --file Containerfile --target functions; }
+functions() { ours functions --file Containerfile --target functions --build-arg "PROFILE=${PROFILE:-function}"; }
 worker() { ours worker --file processor-template/Containerfile; }
 
 # In a network of its own, where every port is free.

@@ -37,7 +37,7 @@ def unnoticed(compose: Compose) -> list[str]:
         alter(said)
         if not any(line.startswith(problem + ": ") for line in compose.compare(said)):
             found.append(f"an alteration is not noticed: {problem}")
-    return found + [f"of a container without any care it is not noticed that it {what}" for what in HAZARDS - careless()]
+    return found + [f"it is not noticed that a container without any care {what}" for what in HAZARDS - careless()]
 
 
 def careless() -> set[str]:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Starts compose.yaml from the images of `make images`, sends one action through the two workers, and compares what runs
-with what the file says. Runs in a network namespace of its own (make.sh), so that every port is free.
+"""Starts compose.yaml from the images of `make images`, sends one action through the two workers, and compares what
+runs with what the file says. Runs in a network namespace of its own (make.sh), so that every port is free.
 
 Nothing is left: the project's containers and volume are removed, also after a failure or Ctrl-C.
 """
@@ -102,7 +102,8 @@ def main() -> None:
         if found := problems(sorted(functions)) + functions_start(sorted(functions)):
             raise Failed("\n".join(found))
     keys = {name: new_secret() for name in ("BATON_PROCESSOR_SECRETS", "BATON_WEBHOOK_SECRETS")}
-    compose = Compose(TREE / "compose.yaml", f"baton-images-{os.getpid()}", keys | {"VALKEY_IMAGE": "localhost/baton-store"})
+    variables = keys | {"VALKEY_IMAGE": "localhost/baton-store"}
+    compose = Compose(TREE / "compose.yaml", f"baton-images-{os.getpid()}", variables)
     environments = [service.get("environment", {}) for service in compose.services.values()]
     manager = next("http://" + one["BATON_BIND"] for one in environments if "BATON_BIND" in one)
     workers = sorted(one["PROCESSOR_ID"] for one in environments if "PROCESSOR_ID" in one)
