@@ -1,7 +1,7 @@
 # Every target installs what it misses and needs no other command before it. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench soak plan package cloud
+.PHONY: help demo up down test check bench soak plan package cloud images
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 INSTALL := tests/checks/install.sh
@@ -64,3 +64,7 @@ package: ## Zip every function for Lambda into target/lambda: ARCH=arm64 PROFILE
 cloud: ## Deploy to a local cloud, run the scenarios there, and take it down: PHASES="refusals tiers scenarios nudges schedule kill"
 	@$(INSTALL) build redis python cloud
 	tests/cloud/make.sh $(PHASES)
+
+images: ## Build the images of manager, worker and functions without an image registry, and run an action through them, as root: PROFILE=local PHASES="bases manager worker functions run"
+	@$(INSTALL) build images
+	tests/images/make.sh $(PHASES)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, or says how to.   install.sh build|redis|python|cloud|terraform|lint ...
+# Installs what is missing, or says how to.   install.sh build|redis|python|cloud|images|terraform|lint ...
 set -euo pipefail
 
 CARGO_DENY=0.20.2
@@ -108,6 +108,15 @@ cloud() {
   terraform
 }
 
+# Debian is unpacked by debootstrap, which is for Linux alone.
+images() {
+  [ "$(uname)" = Linux ] || die "images are made on Linux: what they are built on is unpacked by debootstrap"
+  venv
+  if ! have buildah || ! have podman || ! have debootstrap || ! have runc; then
+    install_packages "buildah, debootstrap, podman or runc" "buildah debootstrap podman runc" "buildah debootstrap podman runc" -
+  fi
+}
+
 # It has no package in Debian, Ubuntu or Fedora.
 terraform() {
   local version how="Install it: https://developer.hashicorp.com/terraform/install"
@@ -145,10 +154,10 @@ lint() {
   tool cargo-machete $CARGO_MACHETE
 }
 
-[ $# -gt 0 ] || die "which? build, redis, python, cloud, terraform or lint"
+[ $# -gt 0 ] || die "which? build, redis, python, cloud, images, terraform or lint"
 for what in "$@"; do
   case $what in
-    build | redis | python | cloud | terraform | lint) "$what" ;;
-    *) die "which? build, redis, python, cloud, terraform or lint" ;;
+    build | redis | python | cloud | images | terraform | lint) "$what" ;;
+    *) die "which? build, redis, python, cloud, images, terraform or lint" ;;
   esac
 done
