@@ -42,9 +42,10 @@ class Compose:
 
     def down(self) -> None:
         """By what is there, and not by the file: a container that is about to start again goes too."""
-        for kind, options in (("container", ["--all"]), ("volume", [])):
-            if found := self._ours(kind, *options):
-                run(["podman", kind, "rm", "--force", *found])
+        if found := self._ours("container", "--all"):
+            run(["podman", "container", "rm", "--force", "--depend", "--ignore", *found])
+        if found := self._ours("volume"):
+            run(["podman", "volume", "rm", "--force", *found])
 
     def containers(self) -> dict[str, dict]:
         """Every container of the project, by service."""
