@@ -7,7 +7,9 @@ use baton_wire::manager::{
 };
 use baton_wire::processor::Usage;
 
+use super::durability;
 use crate::app::App;
+use crate::config::Durability;
 use crate::error::ApiError;
 use crate::reply;
 use crate::store::{Marks, Processor, ProcessorStatus, QueueSizes, StoreInfo};
@@ -55,7 +57,7 @@ pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiErro
             oldest_ms: sizes.oldest_ms,
             full_receivers: marks.hosts.into_iter().collect(),
         },
-        store: store(&info, marks.memory),
+        store: store(&info, marks.memory, app.config.redis.durability),
         repaired,
         processors: processors.into_iter().map(processor).collect(),
     }))
@@ -89,43 +91,18 @@ pub(super) fn status(status: ProcessorStatus) -> StatusOut {
     }
 }
 
-fn store(info: &StoreInfo, above_mark: bool) -> StoreMeta {
+fn store(info: &StoreInfo, above_mark: bool, told: Option<Durability>) -> StoreMeta {
     StoreMeta {
         kind: kind(info).to_owned(),
         version: info.version.clone(),
         memory_bytes: info.memory_bytes,
         memory_limit_bytes: info.memory_limit_bytes,
         above_mark,
-        durability: durability(info),
+        durability: durability::in_words(info, told),
     }
 }
 
 /// `standalone` or `cluster`.
 pub(super) fn kind(info: &StoreInfo) -> &'static str {
     if info.cluster { "cluster" } else { "standalone" }
-}
-
-/// Durability is stated, not assumed.
-fn durability(info: &StoreInfo) -> String {
-    let kept = match info.append_only.as_deref() {
-        Some("always") => {
-            "append-only file, synced at every write: a crash loses nothing that was accepted"
-        }
-        Some("everysec") => {
-            "append-only file, synced every second: a crash of the machine loses up to about a second; \
-             a failover to a replica loses what was not replicated yet"
-        }
-        Some(_) => {
-            "append-only file, synced when the system likes: a crash of the machine loses some seconds"
-        }
-        None => "no append-only file: a crash loses all since the last snapshot, or everything",
-    };
-    match info.eviction.as_deref() {
-        Some("noeviction") | None => kept.to_owned(),
-        Some(policy) => {
-            format!(
-                "{kept}; eviction policy is {policy}: set `noeviction`, so that full memory refuses and never drops"
-            )
-        }
-    }
 }
