@@ -110,7 +110,9 @@ async fn a_store_that_refuses_config_is_used_by_the_functions_user_and_described
     redis.on_every_server(&user).await;
     let url = redis.url().replacen("://", "://baton:secret@", 1);
 
-    for (told, words) in [(Some("sync"), "loses nothing"), (None, "not known")] {
+    for (told, words) in
+        [(Some("sync"), "loses nothing"), (Some("async"), "last moments"), (None, "not known")]
+    {
         let spec = told
             .into_iter()
             .fold(BatonSpec::on(&url), |spec, told| spec.env("BATON_REDIS_DURABILITY", told));

@@ -66,6 +66,24 @@ pub enum Durability {
     None,
 }
 
+impl Durability {
+    /// What a crash or failover loses.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Sync => {
+                "a write is on several machines before it is answered, as configured: a crash or failover loses \
+                 nothing that was accepted"
+            }
+            Self::Async => {
+                "a write is copied to other machines after it is answered, as configured: a failover loses the \
+                 last moments"
+            }
+            Self::None => "one machine, in memory, as configured: a crash loses everything",
+        }
+    }
+}
+
 impl std::fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may carry a password.

@@ -1,16 +1,18 @@
 //! What a crash or failover of the store could lose, in words. It is stated, not assumed.
 
-use crate::config::Durability;
 use crate::store::{Kept, StoreInfo};
 
-/// As the server tells it, or where it does not, as it was configured.
-pub(super) fn in_words(info: &StoreInfo, told: Option<Durability>) -> String {
+const UNKNOWN: &str =
+    "not known: the server refuses `CONFIG`, and BATON_REDIS_DURABILITY is not set";
+
+/// As the server tells it, or where it does not, in the words of the configuration.
+pub(super) fn in_words(info: &StoreInfo, configured: Option<&'static str>) -> String {
     let kept = match &info.kept {
         Kept::AppendOnly(synced) => append_only(synced),
         Kept::Snapshots => {
             "no append-only file: a crash loses all since the last snapshot, or everything"
         }
-        Kept::Untold => configured(told),
+        Kept::Untold => configured.unwrap_or(UNKNOWN),
     };
     match info.eviction.as_deref() {
         Some("noeviction") | None => kept.to_owned(),
@@ -43,26 +45,11 @@ fn append_only(synced: &str) -> &'static str {
     }
 }
 
-fn configured(told: Option<Durability>) -> &'static str {
-    match told {
-        Some(Durability::Sync) => {
-            "a write is on several machines before it is answered, as configured: a crash or failover loses \
-             nothing that was accepted"
-        }
-        Some(Durability::Async) => {
-            "a write is copied to other machines after it is answered, as configured: a failover loses the last \
-             moments"
-        }
-        Some(Durability::None) => "one machine, in memory, as configured: a crash loses everything",
-        None => "not known: the server refuses `CONFIG`, and BATON_REDIS_DURABILITY is not set",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(kept: Kept, eviction: &str, told: Option<Durability>) -> String {
+    fn words(kept: Kept, eviction: &str) -> String {
         let info = StoreInfo {
             cluster: false,
             version: String::new(),
@@ -71,37 +58,25 @@ mod tests {
             kept,
             eviction: Some(eviction.to_owned()),
         };
-        in_words(&info, told)
+        in_words(&info, Some("as configured"))
     }
 
     #[test]
     fn what_the_server_tells_goes_before_what_is_configured() {
-        let told = Some(Durability::Sync);
-        let words = |kept| words(kept, "noeviction", told);
+        let words = |kept| words(kept, "noeviction");
         assert!(words(Kept::Snapshots).starts_with("no append-only file"));
         assert!(words(Kept::AppendOnly("always".to_owned())).contains("at every write"));
         assert!(words(Kept::AppendOnly("everysec".to_owned())).contains("every second"));
         assert!(words(Kept::AppendOnly("no".to_owned())).contains("when the system likes"));
-    }
-
-    #[test]
-    fn a_server_that_does_not_tell_is_described_as_configured() {
-        let words = |told| words(Kept::Untold, "noeviction", told);
-        assert!(words(Some(Durability::Sync)).ends_with("loses nothing that was accepted"));
-        assert!(words(Some(Durability::Async)).ends_with("loses the last moments"));
-        assert!(words(Some(Durability::None)).ends_with("loses everything"));
-        assert!(words(None).contains("not known"));
+        assert_eq!(words(Kept::Untold), "as configured");
     }
 
     #[test]
     fn an_eviction_policy_is_named_with_the_remedy_if_there_is_one() {
-        let none = |kept| words(kept, "noeviction", None);
-        assert!(
-            !none(Kept::Snapshots).contains("eviction") && !none(Kept::Untold).contains("evict")
-        );
-        assert!(words(Kept::Snapshots, "volatile-lru", None).contains("set `noeviction`"));
-        assert!(words(Kept::Untold, "allkeys-lru", None).contains("set `noeviction`"));
-        let managed = words(Kept::Untold, "volatile-lru", Some(Durability::Async));
+        assert!(!words(Kept::Snapshots, "noeviction").contains("eviction"));
+        assert!(words(Kept::Snapshots, "volatile-lru").contains("set `noeviction`"));
+        assert!(words(Kept::Untold, "allkeys-lru").contains("set `noeviction`"));
+        let managed = words(Kept::Untold, "volatile-lru");
         assert!(managed.contains("volatile-lru") && !managed.contains("set `"), "{managed}");
     }
 }

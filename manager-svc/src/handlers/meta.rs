@@ -9,7 +9,6 @@ use baton_wire::processor::Usage;
 
 use super::durability;
 use crate::app::App;
-use crate::config::Durability;
 use crate::error::ApiError;
 use crate::reply;
 use crate::store::{Marks, Processor, ProcessorStatus, QueueSizes, StoreInfo};
@@ -42,6 +41,7 @@ impl Snapshot {
 /// Everything an operator asks first.
 pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiError> {
     let Snapshot { processors, sizes, info, marks, repaired } = Snapshot::read(&app).await?;
+    let durability = app.config.redis.durability.map(|configured| configured.in_words());
     Ok(reply::ok(&ManagerMeta {
         id: app.id.clone(),
         name: "baton".to_owned(),
@@ -57,7 +57,7 @@ pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiErro
             oldest_ms: sizes.oldest_ms,
             full_receivers: marks.hosts.into_iter().collect(),
         },
-        store: store(&info, marks.memory, app.config.redis.durability),
+        store: store(&info, marks.memory, durability),
         repaired,
         processors: processors.into_iter().map(processor).collect(),
     }))
@@ -91,14 +91,14 @@ pub(super) fn status(status: ProcessorStatus) -> StatusOut {
     }
 }
 
-fn store(info: &StoreInfo, above_mark: bool, told: Option<Durability>) -> StoreMeta {
+fn store(info: &StoreInfo, above_mark: bool, configured: Option<&'static str>) -> StoreMeta {
     StoreMeta {
         kind: kind(info).to_owned(),
         version: info.version.clone(),
         memory_bytes: info.memory_bytes,
         memory_limit_bytes: info.memory_limit_bytes,
         above_mark,
-        durability: durability::in_words(info, told),
+        durability: durability::in_words(info, configured),
     }
 }
 
