@@ -16,10 +16,10 @@ pub(crate) fn of(request: &Request) -> (String, u64) {
         .unwrap_or_default()
 }
 
-/// The request as a server would get it: its path does not begin with a stage's name, and one without an id of its
-/// own has the invocation's, under which Lambda logs too.
+/// The request as a server would get it: its path is as it was sent and does not begin with a stage's name, and one
+/// without an id of its own has the invocation's, under which Lambda logs too.
 pub(crate) fn request(mut request: Request, invocation: &str) -> Request {
-    if let Some(path) = path_behind_stage(&request) {
+    if let Some(path) = path(&request) {
         *request.uri_mut() = path;
     }
     if let Ok(id) = HeaderValue::try_from(invocation) {
@@ -28,24 +28,36 @@ pub(crate) fn request(mut request: Request, invocation: &str) -> Request {
     request
 }
 
-/// With a named stage, the path that an API passes on begins with its name.
-fn path_behind_stage(request: &Request) -> Option<Uri> {
+/// An HTTP API decodes the path and, with a named stage, has its name in front. What the library makes of that is
+/// another one, where it has characters that a URL cannot have: they are dropped.
+fn path(request: &Request) -> Option<Uri> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else {
         return None;
     };
-    let stage = context.stage.as_deref().filter(|stage| *stage != "$default")?;
-    let whole = request.uri().path_and_query()?.as_str();
-    let behind = |path: &str| Some(path.strip_prefix('/')?.strip_prefix(stage)?.to_owned());
-    let rest = behind(whole)?;
-    // The root without a slash has the name twice: the library did not see it there.
-    let is_root = behind(request.raw_http_path()).is_some_and(|rest| rest.is_empty());
-    let rest = if is_root { behind(&rest).unwrap_or(rest) } else { rest };
-    let rest = match rest.as_bytes().first() {
-        Some(b'/') => rest,
-        None | Some(b'?') => format!("/{rest}"),
-        Some(_) => return None,
-    };
-    Some(Uri::from(PathAndQuery::try_from(rest).ok()?))
+    let whole = request.raw_http_path();
+    let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
+    let behind = stage.and_then(|stage| whole.strip_prefix('/')?.strip_prefix(stage));
+    // A domain of its own passes the path on without the stage.
+    let path = behind.filter(|rest| rest.is_empty() || rest.starts_with('/')).unwrap_or(whole);
+    let mut path = escaped(if path.is_empty() { "/" } else { path });
+    if let Some(query) = request.uri().query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    Some(Uri::from(PathAndQuery::try_from(path).ok()?))
+}
+
+/// With escapes for what cannot stand in a path. A percent sign is one: it is all that an API leaves escaped.
+fn escaped(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -77,13 +89,29 @@ mod tests {
             ("prod", "/prod", "", "/"),
             ("prod", "/prod", "a=b", "/?a=b"),
             ("prod", "/prod/prod/x", "", "/prod/x"),
-            // A domain of its own passes the path on without the stage; the library puts it in front.
+            // A domain of its own.
             ("prod", "/actions", "", "/actions"),
         ];
         for (stage, path, query, expected) in cases {
             let request = request(event(stage, path, query), "i");
             let found = request.uri().path_and_query().unwrap().as_str();
             assert_eq!(found, expected, "{stage} {path} {query}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_as_it_was_sent() {
+        let cases = [
+            ("/action/\0", "/action/%00"),
+            ("/action/a b ", "/action/a%20b%20"),
+            ("/action/a\n#b", "/action/a%0A%23b"),
+            ("/action/ä", "/action/%C3%A4"),
+            ("/action/%25", "/action/%25"),
+            ("/action/..", "/action/.."),
+        ];
+        for (path, expected) in cases {
+            let request = request(event("$default", path, ""), "i");
+            assert_eq!(request.uri().path_and_query().unwrap().as_str(), expected, "{path:?}");
         }
     }
 

@@ -24,6 +24,7 @@ locals {
       BATON_REDIS_IAM_CACHE = local.redis_login.cache
       BATON_REDIS_IAM_KIND  = local.redis_login.kind
     },
+    local.redis_durability == null ? {} : { BATON_REDIS_DURABILITY = local.redis_durability },
   )
 
   # What both package types have.

@@ -23,6 +23,13 @@ locals {
     user  = local.redis_user
   } : var.redis_iam
 
+  # What a failover can lose: managed stores do not tell it. Null where nobody here knows.
+  redis_durability = (
+    var.tier == "external" ?
+    try(coalesce(var.redis_durability, lookup({ elasticache-serverless = "async", memorydb = "sync" }, var.redis_iam.kind, null)), null) :
+    { serverless = "async", durable = "sync" }[var.tier]
+  )
+
   redis_user = "${var.name}-functions"
   redis_resources = {
     elasticache            = ["replicationgroup:", "user:"]

@@ -87,6 +87,17 @@ variable "redis_iam" {
   }
 }
 
+variable "redis_durability" {
+  type        = string
+  default     = null
+  description = "Of the `external` store, for `GET /meta` to tell: `sync` (a write is on several machines before it is answered), `async` (copied after) or `none`. Null is right for MemoryDB, a serverless cache, and a store that answers CONFIG."
+
+  validation {
+    condition     = var.redis_durability == null || (var.tier == "external" && contains(["sync", "async", "none"], coalesce(var.redis_durability, "-")))
+    error_message = "Write `sync`, `async` or `none`, for the tier `external`: of the others it is known."
+  }
+}
+
 variable "redis_security_group_id" {
   type        = string
   default     = null

@@ -2,7 +2,8 @@
 """Stands in for `baton serve` where the manager is a deployment: started with the same variables, it has the deployment
 take them over, and writes where to reach it and what it signs with into the data directory.
 
-It lives as long as the manager would; what it prints is the manager's log.
+  attach.py       lives as long as the manager would
+  attach.py log   prints what the functions have logged since the last of them was started
 """
 
 import json
@@ -13,16 +14,26 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+# What a manager is configured by besides BATON_ variables, and how often the stand-in of the schedule beats.
+OTHERS = ("REDIS_URL", "REDIS_PASSWORD", "SSL_CERT_FILE", "CLOUD_CRON_MS")
 
-def main() -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    variables = {name: value for name, value in os.environ.items() if name.startswith("BATON_") or name == "REDIS_URL"}
-    request = urllib.request.Request(os.environ["KIT_CLOUD_CONTROL"], json.dumps(variables).encode(), method="PUT")
+
+def ask(method: str, body: bytes | None = None) -> bytes:
+    request = urllib.request.Request(os.environ["KIT_CLOUD_CONTROL"], body, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            told = json.load(answer)
+            return answer.read()
     except urllib.error.HTTPError as error:
         sys.exit(f"cloud: {error.read().decode()}")
+
+
+def main() -> None:
+    if sys.argv[1:] == ["log"]:
+        print(ask("GET").decode())
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    variables = {name: value for name, value in os.environ.items() if name.startswith("BATON_") or name in OTHERS}
+    told = json.loads(ask("PUT", json.dumps(variables).encode()))
     folder = Path(os.environ["BATON_DATA_DIR"])
     (folder / "processor.secret").write_text(told["BATON_PROCESSOR_SECRETS"])
     (folder / "webhook.secret").write_text(told["BATON_WEBHOOK_SECRETS"])

@@ -1,6 +1,7 @@
 """The deployed functions, as the local cloud's own interfaces show them."""
 
 import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -10,6 +11,8 @@ from botocore.config import Config
 REGION = "us-east-1"
 # Who may do everything in the local cloud.
 ROOT = "test"
+# How the lines begin that Lambda itself puts around those of an invocation.
+PLATFORM = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
 
 class Cloud:
@@ -60,17 +63,21 @@ class Deployment:
         self.functions_of.invoke(
             FunctionName=self.functions[name], InvocationType="Event", Payload=json.dumps(event).encode())
 
+    def log(self, since_ms: int = 0, names: Iterable[str] | None = None) -> list[str]:
+        """What functions have logged, without what Lambda adds. A line is there when its invocation has ended."""
+        client, lines = self.cloud.client("logs"), []
+        for name in names or self.functions:
+            try:
+                pages = client.get_paginator("filter_log_events").paginate(
+                    logGroupName=f"/aws/lambda/{self.functions[name]}", startTime=since_ms)
+                lines += [event["message"].rstrip() for page in pages for event in page["events"]]
+            except client.exceptions.ResourceNotFoundException:
+                continue  # it has not run yet
+        return [line for line in lines if not line.startswith(PLATFORM)]
+
     def logs(self, lines: int = 60) -> str:
         """The end of each function's log."""
-        client, parts = self.cloud.client("logs"), []
-        for function in self.functions.values():
-            group = f"/aws/lambda/{function}"
-            try:
-                events = client.filter_log_events(logGroupName=group)["events"][-lines:]
-            except client.exceptions.ResourceNotFoundException:
-                continue
-            parts.append(f"--- {group} ---\n" + "\n".join(event["message"].rstrip() for event in events))
-        return "\n".join(parts)
+        return "\n".join(f"--- {name} ---\n" + "\n".join(self.log(names=[name])[-lines:]) for name in self.functions)
 
 
 # Service, call, key of the answer, key of an item: everything that the root could leave behind.

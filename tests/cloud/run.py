@@ -154,7 +154,7 @@ def cycle(run: Run, tier: str, before: set[str]) -> None:
 def scenarios(run: Run) -> None:
     """The scenarios of tests/it, each on a Redis of its own behind the store's endpoint."""
     assert run.deployment
-    control = Control(run.deployment, run.forwarder)
+    control = Control(run.deployment, run.forwarder, run.server.pid)
     try:
         with step("scenarios"):
             print(report(), flush=True)

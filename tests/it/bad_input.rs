@@ -95,16 +95,23 @@ async fn a_bad_action_is_refused_by_its_field_and_changes_nothing() {
     }
     let refusal = world.baton.send(Method::POST, "/action", &[], "{}").await.refusal();
     assert_eq!(refusal.problem.code, "unsupported_media_type");
-    let huge = post(&world, "/action", vec![b' '; 9 << 20]).await;
-    assert_refused_at_the_door(&huge, (413, "body_too_large"), 413);
     assert_eq!(world.keyspace().await.changes_since(&before), "");
     assert_eq!(a.arrivals().len(), 0);
 }
 
 #[tokio::test]
+async fn a_body_over_the_cap_is_refused_and_changes_nothing() {
+    let world = World::start().await;
+    let before = world.keyspace().await;
+    let huge = post(&world, "/action", vec![b' '; 9 << 20]).await;
+    assert_refused_at_the_door(&huge, (413, "body_too_large"), 413);
+    assert_eq!(world.keyspace().await.changes_since(&before), "");
+}
+
+#[tokio::test]
 async fn an_id_that_is_not_ours_and_a_path_that_is_none_are_not_found() {
     let world = World::start().await;
-    for id in ["1", "act_", "act_p0_00000000000000000000000001", "act_p9_x", "%00", "a%2Fb"] {
+    for id in ["1", "act_", "act_p0_00000000000000000000000001", "act_p9_x", "%00", "%25"] {
         let refusal = world.baton.try_get(id).await.unwrap_err();
         assert_eq!(
             (refusal.status, refusal.problem.code.as_str()),
@@ -112,6 +119,9 @@ async fn an_id_that_is_not_ours_and_a_path_that_is_none_are_not_found() {
             "{id}"
         );
     }
+    // An HTTP API takes an escaped slash for one between two parts.
+    let parted = world.baton.fetch("/action/a%2Fb").await;
+    assert_refused_at_the_door(&parted, (404, "action_not_found"), 404);
     let nowhere = world.baton.fetch("/nowhere").await;
     assert_refused_at_the_door(&nowhere, (404, "route_not_found"), 404);
     let fetched = world.baton.fetch("/complete").await;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use baton_wire::action::Status;
 use kit::{
-    Baton, BatonSpec, Gate, Ledger, Processor, Proxy, Receiver, Redis, Reply, action, eventually,
-    until,
+    Baton, BatonSpec, Form, Gate, Ledger, Processor, Proxy, Receiver, Redis, Reply, action,
+    eventually, until,
 };
 use serde_json::json;
 
@@ -17,7 +17,7 @@ const LEASE_MS: u64 = 12_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_manager_goes_on_where_it_was() {
-    const ACTIONS: usize = 2_000;
+    let actions = Form::of_run().share(2_000);
     let mut world = World::start().await;
     let _steps = (world.adder("a").await, world.late_adder("b").await, world.adder("c").await);
     let gate = Gate::closed();
@@ -37,7 +37,7 @@ async fn a_killed_manager_goes_on_where_it_was() {
     let mut ledger = Ledger::new();
     ledger.expect(&slow, json!([]));
     let url = world.receiver.url();
-    for first in (0..ACTIONS).step_by(100) {
+    for first in (0..actions).step_by(100) {
         let mut batch: Vec<_> = (first..first + 100)
             .map(|n| action(&json!([n]), &["a", "b", "c"], Some(&url)))
             .collect();
@@ -46,9 +46,9 @@ async fn a_killed_manager_goes_on_where_it_was() {
             ledger.expect(id, json!([first + offset, "a", "b", "c"]));
         }
     }
-    world.receiver.wait_for(ACTIONS / 5).await;
+    world.receiver.wait_for(actions / 5).await;
     world.baton.kill9();
-    assert!(world.receiver.taken() < ACTIONS * 4 / 5, "killed too late to mean anything");
+    assert!(world.receiver.taken() < actions * 4 / 5, "killed too late to mean anything");
     let orphans = world.pending(&["a", "b", "c", "held"]).await;
     assert!(orphans.contains(&slow));
     let host = stubborn.url().replace("http://", "").replace("/hook", "");
@@ -58,7 +58,7 @@ async fn a_killed_manager_goes_on_where_it_was() {
     gate.open();
     world.baton.restart().await;
     let restarted = world.clock().await;
-    world.receiver.wait_for(ACTIONS + 1).await;
+    world.receiver.wait_for(actions + 1).await;
     stubborn.wait_for(1).await;
     ledger.assert_delivered(&world.receiver);
     for id in &orphans {
@@ -72,13 +72,13 @@ async fn a_killed_manager_goes_on_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_managers_share_one_redis_and_every_webhook_comes_once() {
-    const ACTIONS: usize = 1_000;
+    let actions = Form::of_run().share(1_000);
     let world = World::start().await;
     let other = world.baton.another().await;
     let (a, b) = (world.adder("a").await, world.late_adder("b").await);
     let mut ledger = Ledger::new();
     let url = world.receiver.url();
-    for first in (0..ACTIONS).step_by(100) {
+    for first in (0..actions).step_by(100) {
         let batch: Vec<_> = (first..first + 100)
             .map(|n| action(&json!([n]), &["a", "b", "a"], Some(&url)))
             .collect();
@@ -87,7 +87,7 @@ async fn two_managers_share_one_redis_and_every_webhook_comes_once() {
             ledger.expect(id, json!([first + offset, "a", "b", "a"]));
         }
     }
-    world.receiver.wait_for(ACTIONS).await;
+    world.receiver.wait_for(actions).await;
     ledger.assert_delivered_once(&world.receiver);
     assert!(a.most_busy() <= 10 && b.most_busy() <= 10, "{} {}", a.most_busy(), b.most_busy());
     other.pause();
@@ -97,7 +97,7 @@ async fn two_managers_share_one_redis_and_every_webhook_comes_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
-    const ACTIONS: usize = 2_000;
+    let actions = Form::of_run().share(2_000);
     let world = World::start().await;
     let mut other = world.baton.another().await;
     let _steps = (world.adder("a").await, world.late_adder("b").await);
@@ -105,7 +105,7 @@ async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
     let held = world.gated("held", 10, &gate).await;
     let mut ledger = Ledger::new();
     let url = world.receiver.url();
-    for first in (0..ACTIONS).step_by(100) {
+    for first in (0..actions).step_by(100) {
         let mut batch: Vec<_> = (first..first + 100)
             .map(|n| action(&json!([n]), &["a", "b", "a"], Some(&url)))
             .collect();
@@ -115,19 +115,19 @@ async fn a_manager_goes_on_with_what_another_one_held_when_it_was_killed() {
             ledger.expect(id, json!([first + offset, "a", "b", "a"]));
         }
     }
-    world.receiver.wait_for(ACTIONS / 5).await;
+    world.receiver.wait_for(actions / 5).await;
     let mut slow = action(&json!(0), &["held"], Some(&url));
     slow.jobs[0].timeout_ms = Some(LEASE_MS);
     let slow = other.submit(&slow).await;
     ledger.expect(&slow, json!(0));
     held.wait_for(1).await;
     other.kill9();
-    assert!(world.receiver.taken() < ACTIONS * 4 / 5, "killed too late to mean anything");
+    assert!(world.receiver.taken() < actions * 4 / 5, "killed too late to mean anything");
     let orphans = world.pending(&["a", "b", "held"]).await;
     assert!(orphans.contains(&slow));
     let killed = world.clock().await;
     gate.open();
-    world.receiver.wait_for(ACTIONS + 1).await;
+    world.receiver.wait_for(actions + 1).await;
     ledger.assert_delivered(&world.receiver);
     for id in &orphans {
         let took = world.baton.ended(id).await.ended_at.unwrap().saturating_sub(killed);

@@ -1,11 +1,14 @@
 //! Order and capacity, as the processors themselves see them.
 
-use kit::{Gate, Ledger, action};
+use kit::{Form, Gate, Ledger, action};
 use serde_json::json;
 
 use crate::world::World;
 
-const QUEUED: usize = 1_200;
+/// How many wait.
+fn queued() -> usize {
+    Form::of_run().share(1_200)
+}
 
 #[tokio::test]
 async fn a_processor_of_capacity_one_gets_actions_in_the_order_in_which_they_became_ready() {
@@ -14,7 +17,7 @@ async fn a_processor_of_capacity_one_gets_actions_in_the_order_in_which_they_bec
     let one = world.gated_of("one", "one-kind", 1, &gate).await;
     let url = world.receiver.url();
     let mut ids = Vec::new();
-    for first in (0..QUEUED).step_by(100) {
+    for first in (0..queued()).step_by(100) {
         let batch = first..first + 100;
         // By id and by name, both at the one processor: two queues that take turns by age.
         let target = |n| if n / 100 % 2 == 0 { "one" } else { "one-kind" };
@@ -23,7 +26,7 @@ async fn a_processor_of_capacity_one_gets_actions_in_the_order_in_which_they_bec
     }
     one.wait_for(1).await;
     gate.open();
-    world.receiver.wait_for(QUEUED).await;
+    world.receiver.wait_for(queued()).await;
     assert_eq!(one.order(), ids);
     assert_eq!(one.most_busy(), 1);
     world.assert_sound().await;
@@ -40,7 +43,7 @@ async fn two_managers_keep_the_order_and_a_processor_that_leaves_changes_nothing
     leaving.wait_for(1).await;
     let staying = world.gated_of("staying", "kind", 1, &gate).await;
     let mut ids = Vec::new();
-    for first in (0..QUEUED).step_by(100) {
+    for first in (0..queued()).step_by(100) {
         let batch = first..first + 100;
         let actions: Vec<_> = batch.map(|n| action(&json!(n), &["kind"], Some(&url))).collect();
         let manager = if first % 200 == 0 { &world.baton } else { &other };
@@ -50,7 +53,7 @@ async fn two_managers_keep_the_order_and_a_processor_that_leaves_changes_nothing
     let epoch = leaving.register(&world.baton).await.epoch;
     world.baton.drain("leaving", epoch).await.unwrap();
     gate.open();
-    world.receiver.wait_for(QUEUED + 1).await;
+    world.receiver.wait_for(queued() + 1).await;
     assert_eq!(leaving.order(), [first]);
     assert_eq!(staying.order(), ids);
     other.pause();

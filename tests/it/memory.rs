@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use baton_wire::action::ActionIn;
-use kit::{Gate, Keyspace, Ledger, Receiver, Refusal, Reply, action, eventually, until};
+use kit::{Form, Gate, Keyspace, Ledger, Receiver, Refusal, Reply, action, eventually, until};
 use serde_json::json;
 
 use crate::world::World;
@@ -145,8 +145,11 @@ async fn a_host_that_takes_nothing_is_refused_beyond_its_bound_and_accepted_when
     world.assert_sound().await;
 }
 
-/// Half of a page of text, so that memory is what fills up.
-const TEXT: usize = 4_096;
+/// Half of a page of text, so that memory is what fills up; on a deployment ten times as much, so that fewer do it.
+fn text() -> String {
+    "x".repeat(if Form::of_run() == Form::Deployed { 40_960 } else { 4_096 })
+}
+
 /// The memory of the store, in bytes.
 const LIMIT: u64 = 64 << 20;
 
@@ -191,13 +194,13 @@ async fn above_the_memory_mark_submitting_is_refused_and_what_was_accepted_compl
     fill(&world, 74).await;
     let url = world.receiver.url();
     let submission =
-        |n: usize| -> ActionIn { action(&json!([n, "x".repeat(TEXT)]), &["p", "p"], Some(&url)) };
+        |n: usize| -> ActionIn { action(&json!([n, text()]), &["p", "p"], Some(&url)) };
     let mut ledger = Ledger::new();
     let mut ids = Vec::new();
     let refusal = loop {
         match world.baton.try_submit(&submission(ledger.len())).await {
             Ok(accepted) => {
-                ledger.expect(&accepted.action_id, json!([ledger.len(), "x".repeat(TEXT)]));
+                ledger.expect(&accepted.action_id, json!([ledger.len(), text()]));
                 ids.push(accepted.action_id);
             }
             Err(refusal) => break refusal,
@@ -221,7 +224,7 @@ async fn above_the_memory_mark_submitting_is_refused_and_what_was_accepted_compl
         world.baton.try_submit(&submission(ledger.len())).await.ok()
     })
     .await;
-    ledger.expect(&next.action_id, json!([ledger.len(), "x".repeat(TEXT)]));
+    ledger.expect(&next.action_id, json!([ledger.len(), text()]));
     world.receiver.wait_for(ledger.len()).await;
     ledger.assert_delivered_once(&world.receiver);
     assert!(ids_known(&world).await.len() < ledger.len());

@@ -2,7 +2,7 @@
 
 use baton_wire::manager::ProcessorStatus;
 use baton_wire::processor::Usage;
-use kit::{Gate, Reply, action, until};
+use kit::{BatonSpec, Form, Gate, Processor, ProcessorSpec, Receiver, Redis, Reply, action, until};
 use serde_json::json;
 
 use crate::world::World;
@@ -92,4 +92,40 @@ async fn a_processor_that_misses_three_checks_gets_no_new_work_until_it_answers(
     p.server().restart().await;
     world.receiver.wait_for(1).await;
     assert_eq!(status().await, ProcessorStatus::Active);
+}
+
+/// What the user may do that a deployment makes in a managed store: no `CONFIG` among it.
+fn rights_of_the_functions_user() -> Vec<String> {
+    let root = include_str!("../../infra/terraform/redis.tf");
+    let line = root.lines().find_map(|line| line.trim().strip_prefix("access_string = \""));
+    line.unwrap().trim_end_matches('"').split(' ').map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_config_is_used_by_the_functions_user_and_described_as_configured() {
+    let redis = Redis::any().await;
+    let rights = rights_of_the_functions_user();
+    let mut user = vec!["ACL", "SETUSER", "baton", ">secret"];
+    user.extend(rights.iter().map(String::as_str));
+    redis.on_every_server(&user).await;
+    let url = redis.url().replacen("://", "://baton:secret@", 1);
+
+    // A deployment tells its functions what it knows of its store: on this tier, that.
+    let unset = if Form::of_run() == Form::Deployed { "last moments" } else { "not known" };
+    for (told, words) in
+        [(Some("sync"), "loses nothing"), (Some("async"), "last moments"), (None, unset)]
+    {
+        let spec = told
+            .into_iter()
+            .fold(BatonSpec::on(&url), |spec, told| spec.env("BATON_REDIS_DURABILITY", told));
+        let baton = spec.start().await;
+        let shown = baton.meta().await.store.durability;
+        assert!(shown.contains(words), "{told:?}: {shown}");
+        let receiver = Receiver::start(baton.webhook_secrets()).await;
+        let p = ProcessorSpec::new("p").secrets(baton.processor_secrets());
+        let p = Processor::sync(p, |data| data).await;
+        p.register(&baton).await;
+        baton.submit(&action(&json!(1), &["p"], Some(&receiver.url()))).await;
+        receiver.wait_for(1).await;
+    }
 }

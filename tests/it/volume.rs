@@ -2,20 +2,19 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use kit::{Ledger, Processor, action};
+use kit::{Form, Ledger, Processor, action};
 use serde_json::json;
 
 use crate::world::{World, add};
 
-const ACTIONS: usize = 10_000;
 const LEASE_MS: u64 = 10_000;
 const LOOKS: usize = 10;
 
 /// How many webhooks have come when the store is looked at: random, and printed if the test fails.
 #[allow(clippy::print_stdout, reason = "the harness shows it when the test fails")]
-fn moments() -> Vec<usize> {
+fn moments(actions: usize) -> Vec<usize> {
     let random = RandomState::new();
-    let spread = ACTIONS as u64 - 1;
+    let spread = actions as u64 - 1;
     let mut moments: Vec<usize> =
         (0..LOOKS).map(|n| usize::try_from(random.hash_one(n) % spread).unwrap()).collect();
     moments.sort_unstable();
@@ -25,6 +24,7 @@ fn moments() -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_actions_come_back_correct_and_once_and_the_store_is_sound_all_the_while() {
+    let actions = Form::of_run().share(10_000);
     let world = World::start().await;
     let (a, b) = (world.adder("a").await, world.late_adder("b").await);
     let mut pair = Vec::new();
@@ -36,7 +36,7 @@ async fn ten_thousand_actions_come_back_correct_and_once_and_the_store_is_sound_
     }
     let url = world.receiver.url();
     let mut ledger = Ledger::new();
-    for first in (0..ACTIONS).step_by(100) {
+    for first in (0..actions).step_by(100) {
         let mut batch: Vec<_> = (first..first + 100)
             .map(|n| action(&json!([n]), &["a", "b-kind", "c"], Some(&url)))
             .collect();
@@ -46,11 +46,11 @@ async fn ten_thousand_actions_come_back_correct_and_once_and_the_store_is_sound_
             ledger.expect(id, json!([first + offset, "a", "b", "c"]));
         }
     }
-    for moment in moments() {
+    for moment in moments(actions) {
         world.receiver.wait_for(moment).await;
         world.assert_sound().await;
     }
-    world.receiver.wait_for(ACTIONS).await;
+    world.receiver.wait_for(actions).await;
     ledger.assert_delivered_once(&world.receiver);
     assert!(world.receiver.refused().is_empty());
     for processor in [&a, &b, &pair[0], &pair[1]] {
@@ -58,6 +58,6 @@ async fn ten_thousand_actions_come_back_correct_and_once_and_the_store_is_sound_
         let bound = processor.registration().capacity.unwrap_or(10) as usize;
         assert!(processor.most_busy() <= bound, "{} of {bound}", processor.most_busy());
     }
-    assert_eq!(pair[0].arrivals().len() + pair[1].arrivals().len(), ACTIONS);
+    assert_eq!(pair[0].arrivals().len() + pair[1].arrivals().len(), actions);
     world.assert_sound().await;
 }

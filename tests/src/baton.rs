@@ -197,7 +197,10 @@ impl Baton {
     /// What it has printed so far, over all its starts.
     #[must_use]
     pub fn log(&self) -> String {
-        self.process.log()
+        match self.form {
+            Form::Server | Form::Functions => self.process.log(),
+            Form::Deployed => Deployed::log(),
+        }
     }
 
     /// The secrets that processors verify its requests with.

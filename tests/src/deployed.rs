@@ -1,6 +1,7 @@
 //! A deployment on a local cloud, seen from beside it: its URL and secrets, its processes, and its schedule's firings.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::{env, fs};
 
 use baton_wire::signature::Secrets;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::child::{kill, send_group};
 use crate::client::Client;
+use crate::form::Form;
 
 /// What `KIT_CLOUD` names: a file in which whoever deployed it says what it is.
 #[derive(Debug)]
@@ -66,6 +68,14 @@ impl Deployed {
     #[must_use]
     pub fn ticks(&self) -> Vec<u32> {
         self.functions(self.text("tick"))
+    }
+
+    /// What its functions have logged since they were last configured.
+    pub(crate) fn log() -> String {
+        let asked = Command::new(Form::Deployed.program()).arg("log").output();
+        let asked = asked.expect("the program that attaches can be started");
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+        String::from_utf8_lossy(&asked.stdout).into_owned()
     }
 
     /// Stops the local cloud and every function where they stand (SIGSTOP).

@@ -34,6 +34,13 @@ impl Form {
         self != Self::Server
     }
 
+    /// How many a scenario of `many` has in this form, in hundreds: on a deployment one in ten, because there each
+    /// request of a processor costs the local cloud some ten milliseconds.
+    #[must_use]
+    pub fn share(self, many: usize) -> usize {
+        if self == Self::Deployed { (many / 10).next_multiple_of(100) } else { many }
+    }
+
     /// What is started for a manager.
     pub(crate) fn program(self) -> PathBuf {
         match self {

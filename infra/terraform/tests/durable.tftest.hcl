@@ -52,6 +52,10 @@ run "writes_to_two_zones_and_only_the_functions_reach_it" {
     ])
     error_message = "Every function speaks TLS, and logs in with a token."
   }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.zip : function.environment[0].variables.BATON_REDIS_DURABILITY == "sync"])
+    error_message = "A durable cache answers a write when it is in two zones."
+  }
 
   # ---- what each function may do ----
 

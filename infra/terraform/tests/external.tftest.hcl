@@ -30,12 +30,13 @@ run "logs_in_with_a_token_and_makes_no_network" {
   assert {
     condition = alltrue([for function in aws_lambda_function.zip : alltrue([
       for name, value in {
-        REDIS_URL             = "rediss://orders.cache.example:6380"
-        BATON_REDIS_IAM_USER  = "baton"
-        BATON_REDIS_IAM_CACHE = "orders"
-        BATON_REDIS_IAM_KIND  = "elasticache-serverless"
-        BATON_PUBLIC_URL      = "https://api1.execute-api.eu-west-1.amazonaws.com"
-        BATON_SECRET_ARN      = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:baton/keys-a1b2c3"
+        REDIS_URL              = "rediss://orders.cache.example:6380"
+        BATON_REDIS_IAM_USER   = "baton"
+        BATON_REDIS_IAM_CACHE  = "orders"
+        BATON_REDIS_IAM_KIND   = "elasticache-serverless"
+        BATON_REDIS_DURABILITY = "async"
+        BATON_PUBLIC_URL       = "https://api1.execute-api.eu-west-1.amazonaws.com"
+        BATON_SECRET_ARN       = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:baton/keys-a1b2c3"
       } : function.environment[0].variables[name] == value
     ])])
     error_message = "Every function is told its store, its URL and its secret."
@@ -143,6 +144,10 @@ run "logs_in_to_memorydb" {
     error_message = "MemoryDB has an action and ARNs of its own."
   }
   assert {
+    condition     = alltrue([for function in aws_lambda_function.zip : function.environment[0].variables.BATON_REDIS_DURABILITY == "sync"])
+    error_message = "MemoryDB answers a write when it is in several zones."
+  }
+  assert {
     condition     = aws_vpc_security_group_egress_rule.redis[0].referenced_security_group_id == "sg-9" && aws_vpc_security_group_egress_rule.redis[0].from_port == 6380
     error_message = "The functions must be let out to the store."
   }
@@ -165,6 +170,10 @@ run "keeps_a_password_in_the_secret_and_starts_no_tick_without_nudges" {
   assert {
     condition     = alltrue([for function in aws_lambda_function.zip : !strcontains(jsonencode(function.environment[0].variables), "p@ss") && !contains(keys(function.environment[0].variables), "BATON_REDIS_IAM_USER")])
     error_message = "A password is for the secret, and excludes a token."
+  }
+  assert {
+    condition     = alltrue([for function in aws_lambda_function.zip : !contains(keys(function.environment[0].variables), "BATON_REDIS_DURABILITY")])
+    error_message = "Of a store that nobody knows, nothing is promised."
   }
 
   assert {

@@ -87,12 +87,14 @@ run "bad_values_are_refused" {
     processor_cidrs          = ["10.0.0.0"]
     durable_node_type        = "cache.t4g.micro"
     durable_replicas         = 0
+    redis_durability         = "high"
   }
   expect_failures = [
     var.name, var.tags, var.package_dir, var.architecture, var.reserved_concurrency, var.environment, var.redis_auth,
     var.vpc_id, var.subnet_ids, var.internet, var.throttle, var.secret_version,
     var.webhook_secrets, var.caller_keys, var.secret_recovery_days, var.log_retention_days, var.alarm_topic_arn,
     var.alarm_oldest_age_seconds, var.kms_key_arn, var.processor_cidrs, var.durable_node_type, var.durable_replicas,
+    var.redis_durability,
   ]
 }
 

@@ -36,6 +36,10 @@ run "keeps_its_state_in_a_cache_that_only_the_functions_reach" {
     error_message = "Every function speaks TLS, and logs in with a token."
   }
   assert {
+    condition     = alltrue([for function in aws_lambda_function.zip : function.environment[0].variables.BATON_REDIS_DURABILITY == "async"])
+    error_message = "A serverless cache copies a write after it has answered."
+  }
+  assert {
     condition     = aws_elasticache_user.functions[0].authentication_mode[0].type == "iam" && aws_elasticache_user.functions[0].user_name == aws_elasticache_user.functions[0].user_id
     error_message = "A user who logs in with a token is called by its id."
   }

@@ -56,12 +56,47 @@ pub struct RedisConfig {
     /// `REDIS_URL`: `redis://`, `rediss://` or `redis+unix://`, with the password of `REDIS_PASSWORD` in it. Without
     /// it the local server runs its own.
     pub url: Option<String>,
+    /// `BATON_REDIS_DURABILITY`: what a server keeps that does not tell it itself.
+    pub durability: Option<Durability>,
+}
+
+/// What a store keeps when a machine of it crashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// `sync`: a write is on several machines before it is answered.
+    Sync,
+    /// `async`: a write is copied to other machines after it is answered.
+    Async,
+    /// `none`: one machine has it, in memory.
+    None,
+}
+
+impl Durability {
+    /// What a crash or failover loses.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Sync => {
+                "a write is on several machines before it is answered, as configured: a crash or failover loses \
+                 nothing that was accepted"
+            }
+            Self::Async => {
+                "a write is copied to other machines after it is answered, as configured: a failover loses the \
+                 last moments"
+            }
+            Self::None => "one machine, in memory, as configured: a crash loses everything",
+        }
+    }
 }
 
 impl std::fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URL may carry a password.
-        f.debug_struct("RedisConfig").field("url", &self.url.as_ref().map(|_| "redacted")).finish()
+        let url = self.url.as_ref().map(|_| "redacted");
+        f.debug_struct("RedisConfig")
+            .field("url", &url)
+            .field("durability", &self.durability)
+            .finish()
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use baton_wire::signature::Secrets;
 use ipnet::IpNet;
 
-use super::{LogFormat, RedisIamKind};
+use super::{Durability, LogFormat, RedisIamKind};
 
 pub(super) fn redis_url(text: &str) -> Result<String, String> {
     // Not repeated in the error: it may carry a password.
@@ -54,6 +54,15 @@ pub(super) fn iam_kind(text: &str) -> Result<RedisIamKind, String> {
         _ => Err(format!(
             "`{text}` is not a service: write `elasticache`, `elasticache-serverless` or `memorydb`"
         )),
+    }
+}
+
+pub(super) fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "sync" => Ok(Durability::Sync),
+        "async" => Ok(Durability::Async),
+        "none" => Ok(Durability::None),
+        _ => Err(format!("`{text}` is no durability: write `sync`, `async` or `none`")),
     }
 }
 

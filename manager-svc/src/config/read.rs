@@ -41,7 +41,11 @@ impl Config {
     /// Reads what the server and functions share; `d` are the values of what is not set.
     pub(super) fn read(l: &mut Lookup<impl Fn(&str) -> Option<String>>, d: Self) -> Self {
         Self {
-            redis: RedisConfig { url: Self::redis_url(l) },
+            redis: RedisConfig {
+                url: Self::redis_url(l),
+                durability: l
+                    .read("BATON_REDIS_DURABILITY", None, |t| parse::durability(t).map(Some)),
+            },
             server: ServerConfig {
                 bind: l.read("BATON_BIND", d.server.bind, parse::address),
                 public_url: l.read("BATON_PUBLIC_URL", None, |t| parse::http_url(t).map(Some)),

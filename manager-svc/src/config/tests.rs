@@ -37,6 +37,7 @@ fn an_empty_environment_gives_the_defaults() {
 fn every_variable_is_read() {
     let config = read(&[
         ("REDIS_URL", "rediss://user:secret@cache:6380/0"),
+        ("BATON_REDIS_DURABILITY", "async"),
         ("BATON_BIND", " [::1]:0 "),
         ("BATON_PUBLIC_URL", "https://baton.example.com/"),
         ("BATON_DATA_DIR", "/var/lib/baton"),
@@ -64,6 +65,7 @@ fn every_variable_is_read() {
     ])
     .unwrap();
     assert_eq!(config.redis.url.as_deref(), Some("rediss://user:secret@cache:6380/0"));
+    assert_eq!(config.redis.durability, Some(Durability::Async));
     assert_eq!(config.server.bind.to_string(), "[::1]:0");
     assert_eq!(config.server.public_url.as_deref(), Some("https://baton.example.com"));
     assert_eq!(config.server.data_dir, PathBuf::from("/var/lib/baton"));
@@ -95,6 +97,7 @@ fn a_bad_value_is_named_with_its_variable_and_the_remedy() {
     let cases = [
         ("REDIS_URL", "http://cache", "`redis://`"),
         ("REDIS_URL", "", "or remove it"),
+        ("BATON_REDIS_DURABILITY", "high", "write `sync`, `async` or `none`"),
         ("BATON_BIND", "localhost:8080", "as in `127.0.0.1:8080`"),
         ("BATON_BIND", "0.0.0.0:8080", "anybody may do everything: set BATON_CALLER_KEYS"),
         ("BATON_BIND", "[::]:0", "or bind to 127.0.0.1"),

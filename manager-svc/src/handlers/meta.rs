@@ -7,6 +7,7 @@ use baton_wire::manager::{
 };
 use baton_wire::processor::Usage;
 
+use super::durability;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::reply;
@@ -40,6 +41,7 @@ impl Snapshot {
 /// Everything an operator asks first.
 pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiError> {
     let Snapshot { processors, sizes, info, marks, repaired } = Snapshot::read(&app).await?;
+    let durability = app.config.redis.durability.map(|configured| configured.in_words());
     Ok(reply::ok(&ManagerMeta {
         id: app.id.clone(),
         name: "baton".to_owned(),
@@ -55,7 +57,7 @@ pub(crate) async fn get_meta(State(app): State<App>) -> Result<Response, ApiErro
             oldest_ms: sizes.oldest_ms,
             full_receivers: marks.hosts.into_iter().collect(),
         },
-        store: store(&info, marks.memory),
+        store: store(&info, marks.memory, durability),
         repaired,
         processors: processors.into_iter().map(processor).collect(),
     }))
@@ -89,43 +91,18 @@ pub(super) fn status(status: ProcessorStatus) -> StatusOut {
     }
 }
 
-fn store(info: &StoreInfo, above_mark: bool) -> StoreMeta {
+fn store(info: &StoreInfo, above_mark: bool, configured: Option<&'static str>) -> StoreMeta {
     StoreMeta {
         kind: kind(info).to_owned(),
         version: info.version.clone(),
         memory_bytes: info.memory_bytes,
         memory_limit_bytes: info.memory_limit_bytes,
         above_mark,
-        durability: durability(info),
+        durability: durability::in_words(info, configured),
     }
 }
 
 /// `standalone` or `cluster`.
 pub(super) fn kind(info: &StoreInfo) -> &'static str {
     if info.cluster { "cluster" } else { "standalone" }
-}
-
-/// Durability is stated, not assumed.
-fn durability(info: &StoreInfo) -> String {
-    let kept = match info.append_only.as_deref() {
-        Some("always") => {
-            "append-only file, synced at every write: a crash loses nothing that was accepted"
-        }
-        Some("everysec") => {
-            "append-only file, synced every second: a crash of the machine loses up to about a second; \
-             a failover to a replica loses what was not replicated yet"
-        }
-        Some(_) => {
-            "append-only file, synced when the system likes: a crash of the machine loses some seconds"
-        }
-        None => "no append-only file: a crash loses all since the last snapshot, or everything",
-    };
-    match info.eviction.as_deref() {
-        Some("noeviction") | None => kept.to_owned(),
-        Some(policy) => {
-            format!(
-                "{kept}; eviction policy is {policy}: set `noeviction`, so that full memory refuses and never drops"
-            )
-        }
-    }
 }

@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod body;
 pub(crate) mod complete;
 pub(crate) mod dashboard;
+mod durability;
 pub(crate) mod health;
 pub(crate) mod meta;
 pub(crate) mod metrics;

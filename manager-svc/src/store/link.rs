@@ -74,7 +74,7 @@ impl Link {
         }
         let mut connection = self.checkout().await?;
         let answer = connection.ask_shard(keys::SEQ, cmd).await;
-        answer.map_err(|error| self.failed(&connection, error))
+        reply::checked(answer.map_err(|error| self.failed(&connection, error))?)
     }
 
     /// Sends commands in one write; errors stay inside the answers, so that one refused command does not

@@ -52,7 +52,7 @@ pub use processors::{
     CheckAsk, Checked, Drained, Found, Processor, ProcessorStatus, Registered, Registration, Seen,
     Switch, Switched,
 };
-pub use read::{QueueSizes, StoreInfo};
+pub use read::{Kept, QueueSizes, StoreInfo};
 pub use repair::{Reconciler, RepairRules, Repaired};
 pub use settle::{Advanced, Ending, Finished, Output, Settled, StepEnd, Why};
 pub use submit::{IdempotencyKey, NewAction, Submitted};

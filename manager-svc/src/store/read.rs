@@ -1,7 +1,7 @@
 //! Reading records, queue sizes, and what the server says of itself.
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Cmd, InfoDict, Pipeline, Value};
+use deadpool_redis::redis::{Cmd, InfoDict, Pipeline};
 
 use super::look::readable;
 use super::{Error, Store, codec, keys, reply};
@@ -37,10 +37,21 @@ pub struct StoreInfo {
     pub memory_bytes: u64,
     /// Its memory limit in bytes, if it has one.
     pub memory_limit_bytes: Option<u64>,
-    /// Whether every write goes to an append-only file, and how often that is synced.
-    pub append_only: Option<String>,
+    /// What it keeps.
+    pub kept: Kept,
     /// What it does when memory is full.
     pub eviction: Option<String>,
+}
+
+/// What a server keeps beyond its memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It does not tell: a managed store refuses `CONFIG`, and what `INFO` says of files is not all that it does.
+    Untold,
+    /// Nothing but snapshots.
+    Snapshots,
+    /// An append-only file, synced as `appendfsync` says.
+    AppendOnly(String),
 }
 
 impl Store {
@@ -126,7 +137,7 @@ impl Store {
         Ok(QueueSizes { input, pending, delayed, output, failed, live, oldest_ms })
     }
 
-    /// What the server says of itself. A managed store refuses `CONFIG`; then its tier speaks.
+    /// What the server says of itself.
     ///
     /// # Errors
     /// When the store is away.
@@ -143,23 +154,21 @@ impl Store {
             version: format!("{name} {version}"),
             memory_bytes: info.get("used_memory").unwrap_or_default(),
             memory_limit_bytes: info.get("maxmemory").filter(|limit| *limit > 0),
-            append_only: match info.get::<i32>("aof_enabled") {
-                Some(1) => {
-                    Some(self.setting("appendfsync").await.unwrap_or_else(|| "unknown".into()))
-                }
-                _ => None,
+            kept: match self.setting("appendfsync").await? {
+                None => Kept::Untold,
+                Some(synced) if info.get("aof_enabled") == Some(1) => Kept::AppendOnly(synced),
+                Some(_) => Kept::Snapshots,
             },
             eviction: info.get("maxmemory_policy"),
         })
     }
 
-    /// A setting of the server, where it answers `CONFIG`.
-    async fn setting(&self, name: &str) -> Option<String> {
-        match self.link.ask(&["CONFIG", "GET", name]).await.ok()? {
-            Value::Array(items) => {
-                items.get(1).and_then(|v| reply::text(v).ok()).map(str::to_owned)
-            }
-            _ => None,
-        }
+    /// A setting of the server; none where it refuses `CONFIG`, or does not know it.
+    async fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        let answer = match self.link.ask(&["CONFIG", "GET", name]).await {
+            Err(Error::Refused(_)) => return Ok(None),
+            answer => answer?,
+        };
+        reply::list(&answer)?.get(1).map(|value| reply::text(value).map(str::to_owned)).transpose()
     }
 }

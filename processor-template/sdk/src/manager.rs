@@ -167,11 +167,17 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, CallError> {
 
 async fn refused(response: Response) -> CallError {
     let status = response.status();
-    let reason = match serde_json::from_slice::<Problem>(&body(response).await) {
-        Ok(problem) => problem.detail.unwrap_or(problem.title),
-        Err(_) => "without a reason".to_owned(),
-    };
-    CallError::Refused { status, reason }
+    CallError::Refused { status, reason: reason(&body(response).await) }
+}
+
+/// Why it was refused: as the manager says it, or an API in front of it, as `{"message": …}`.
+fn reason(body: &[u8]) -> String {
+    if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
+        return problem.detail.unwrap_or(problem.title);
+    }
+    let said = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let message = said.as_ref().and_then(|said| said.get("message")?.as_str());
+    message.unwrap_or("without a reason").to_owned()
 }
 
 /// An answer's body, or as much of it as came and is not over the limit.
@@ -195,6 +201,17 @@ fn retry_after(header: Option<&HeaderValue>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_whoever_refused() {
+        let problem = r#"{"type":"/errors#x","title":"Title","status":409,"code":"x""#;
+        assert_eq!(reason(format!("{problem}}}").as_bytes()), "Title");
+        assert_eq!(reason(format!(r#"{problem},"detail":"Do this."}}"#).as_bytes()), "Do this.");
+        assert_eq!(reason(br#"{"message":"Too Many Requests"}"#), "Too Many Requests");
+        for other in [&br#"{"message":7}"#[..], b"[]", b"<html>", b""] {
+            assert_eq!(reason(other), "without a reason");
+        }
+    }
 
     #[test]
     fn retry_after_is_read_in_seconds_and_bounded() {

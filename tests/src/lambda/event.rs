@@ -20,7 +20,7 @@ pub fn http_event(request: &Request, route: &str) -> String {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (BASE64_STANDARD.encode(&request.body), true),
     };
-    let path = request.uri.path();
+    let path = decoded(request.uri.path());
     json!({
         "version": "2.0",
         "routeKey": route,
@@ -49,6 +49,27 @@ pub fn http_event(request: &Request, route: &str) -> String {
         "isBase64Encoded": is_base64,
     })
     .to_string()
+}
+
+/// A path as an HTTP API finds its route by it, and passes it on: without escapes, but for that of a percent sign.
+pub(super) fn decoded(path: &str) -> String {
+    let (mut decoded, mut rest) = (Vec::new(), path.as_bytes());
+    while let [first, after @ ..] = rest {
+        let digits =
+            after.get(..2).filter(|two| *first == b'%' && two.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if byte != b'%' => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                decoded.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// A header that comes several times is one, with commas.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use super::event::{http_event, reply};
+use super::event::{decoded, http_event, reply};
 use super::functions::{Functions, InvokeError};
 use super::inventory::Inventory;
 use super::{ANSWER_WITHIN, MAX_BYTES};
@@ -19,7 +19,8 @@ pub fn gateway(at: TcpListener, functions: &Arc<Functions>, inventory: &Inventor
 }
 
 async fn answer(functions: Arc<Functions>, inventory: Inventory, request: Request) -> Reply {
-    let Some(route) = inventory.route(request.method.as_str(), request.uri.path()) else {
+    let path = decoded(request.uri.path());
+    let Some(route) = inventory.route(request.method.as_str(), &path) else {
         // What no route of the API names never reaches a function.
         return Reply::raw(404, r#"{"message":"Not Found"}"#);
     };
