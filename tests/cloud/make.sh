@@ -13,5 +13,4 @@ if ! cmp -s "$wanted" "$venv/installed.txt"; then
   cp "$wanted" "$venv/installed.txt"
 fi
 PROFILE=local functions/package.py
-cargo test --locked --quiet --package baton-tests --test it --test cloud --no-run
 PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" tests/cloud/run.py "$@"

@@ -3,7 +3,7 @@
 
   run.py [PHASE...]   phases: refusals tiers scenarios nudges schedule kill (all of them when none is named)
 
-Needs the zips of `PROFILE=local make package`, the test programs, terraform, and MiniStack beside this interpreter.
+Needs the zips of `PROFILE=local make package`, cargo, terraform, and MiniStack beside this interpreter.
 Nothing is left: every process is stopped by its id, also after a failure or Ctrl-C.
 """
 
@@ -21,6 +21,7 @@ from control import Control
 from deployment import Cloud, Deployment, resources
 from forwarder import Forwarder
 from processes import MARK, Failed, Server, start_cloud, start_redis, sweep, tail
+from programs import programs
 from root import Root
 from rotation import rotate
 from scenarios import report, skips
@@ -52,6 +53,7 @@ class Run:
         self.server, endpoint = start_cloud(program, self.folder, self.id, self.forwarder.port)
         stack.callback(self.server.stop)
         self.cloud, self.endpoint = Cloud(endpoint), endpoint
+        self.programs = programs(TREE)
         self.roots = 0
         self.deployment: Deployment | None = None
 
@@ -80,12 +82,12 @@ class Run:
             "webhook_secrets": secrets["BATON_WEBHOOK_SECRETS"], "operator_keys": secrets["BATON_OPERATOR_KEYS"]}))
         return self.deployment
 
-    def test(self, *arguments: str, **variables: str) -> None:
+    def test(self, program: str, *arguments: str, **variables: str) -> None:
         """Runs tests; what they print is shown, with a sign of life from time to time."""
         env = os.environ | {MARK: self.id, "KIT_CLOUD": str(self.folder / "deployed.json")} | variables
-        command = ["cargo", "test", "--locked", "--quiet", "--package", "baton-tests", *arguments]
+        command = [str(self.programs[program]), "--quiet", *arguments]
         # In a group of its own: on Ctrl-C this program decides what ends when.
-        tests = Server("tests", command, env, TREE, self.folder)
+        tests = Server("tests", command, env, TREE / "tests", self.folder)
         try:
             status = tests.process.wait()
         finally:
@@ -159,7 +161,7 @@ def scenarios(run: Run) -> None:
         with step("scenarios"):
             print(report(), flush=True)
             # One at a time: there is one deployment, and each takes it over.
-            run.test("--test", "it", "--", "--test-threads=1", *skips(), KIT_FORM="deployed",
+            run.test("it", "--test-threads=1", *skips(), KIT_FORM="deployed",
                      KIT_CLOUD_CONTROL=control.url, KIT_CLOUD_ATTACH=str(TREE / "tests/cloud/attach.py"))
     finally:
         control.stop()
@@ -172,12 +174,12 @@ def show(run: Run, root: Root, name: str, *variables: str) -> None:
     with step(f"apply {' '.join(variables) or 'as it was'}"):
         root.apply(*variables)
     with step(name):
-        run.test("--test", "cloud", name)
+        run.test("cloud", name)
 
 
 def main(phases: list[str]) -> None:
     with ExitStack() as stack:
-        with step("MiniStack and Redis"):
+        with step("the tests are built; MiniStack and Redis"):
             run = Run(stack)
         try:
             before = resources(run.cloud)
