@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// The function that makes a processor known to the others.
 pub(crate) const SETUP: &str = "register";
+/// The operator's key, which opens every route.
+pub(crate) const KEY: &str = "an-operators-key-of-32-characters";
 
 /// A method, a route and a path, and a body; the status that is right.
 fn request(name: &str, processor: &Processor) -> (Method, &'static str, Value, u16) {
@@ -35,7 +37,9 @@ pub(crate) fn event(name: &str, processor: &Processor) -> String {
     let json = HeaderValue::from_static("application/json");
     let route = format!("{method} {path}");
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+    let key = HeaderValue::try_from(format!("Bearer {KEY}")).expect("a header's value");
+    let headers =
+        HeaderMap::from_iter([(header::CONTENT_TYPE, json), (header::AUTHORIZATION, key)]);
     let uri = path.parse().expect("a path");
     http_event(&Request { method, uri, headers, body: body.into() }, &route)
 }

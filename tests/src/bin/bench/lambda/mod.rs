@@ -14,7 +14,7 @@ use kit::lambda::{Instance, Inventory};
 use kit::{DataDir, Processor, ProcessorSpec, Redis, Reply, Request};
 use serde_json::Value;
 
-use crate::lambda::case::{SETUP, event, is_good};
+use crate::lambda::case::{KEY, SETUP, event, is_good};
 use crate::lambda::report::{Measured, median};
 use crate::lambda::tap::Tap;
 use crate::meter::peak_memory;
@@ -151,6 +151,7 @@ impl<'a> Bench<'a> {
         let mut env = vec![
             ("REDIS_URL", redis),
             ("BATON_PUBLIC_URL", "https://baton.example.com"),
+            ("BATON_OPERATOR_KEYS", KEY),
             ("BATON_PROCESSOR_SECRETS", SECRET),
             ("BATON_WEBHOOK_SECRETS", SECRET),
             ("BATON_PROCESSOR_CIDRS", "127.0.0.0/8"),
