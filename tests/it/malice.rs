@@ -179,6 +179,7 @@ async fn endless_headers() -> String {
                 let mut piece = "HTTP/1.1 200 OK\r\n".to_owned();
                 while stream.write_all(piece.as_bytes()).await.is_ok() {
                     "x: y\r\n".clone_into(&mut piece);
+                    // Its pace: faster, it would be refused for the size of its headers.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             });

@@ -78,8 +78,8 @@ impl CloudConfig {
 
 impl Config {
     /// Reads a function's configuration. Other than for the local server, `REDIS_URL`, `BATON_PUBLIC_URL`, both secrets
-    /// and, unless the API is on loopback, keys must be set, logs are JSON, and no network but the public one is allowed unless it is named: on
-    /// Lambda, loopback leads to the interface that functions are driven by.
+    /// and, unless the API is on loopback, keys must be set, logs are JSON, and no network but the public one is allowed
+    /// unless it is named: on Lambda, loopback leads to the interface that functions are driven by.
     ///
     /// # Errors
     /// Names every variable that is missing, unknown or has a bad value, with the remedy.
